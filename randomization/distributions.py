@@ -1,0 +1,132 @@
+"""The laws a physical quantity can follow. Each knows its support, draws from an explicit generator and prints itself."""
+
+from abc import abstractmethod
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from sim2real.config import Strict
+
+Array = NDArray[np.float64]
+
+
+class Law(Strict):
+    """Base of every law."""
+
+    @abstractmethod
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,)."""
+
+    @property
+    @abstractmethod
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+
+
+class Fixed(Law):
+    """Always `value`."""
+
+    law: Literal["fixed"] = "fixed"
+    value: float
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,)."""
+        return np.full(n, self.value)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        return self.value, self.value
+
+
+class _Interval(Law):
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "_Interval":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low:g} is above high {self.high:g}; swap them")
+        return self
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        return self.low, self.high
+
+
+class Uniform(_Interval):
+    """Every value in [low, high] equally likely."""
+
+    law: Literal["uniform"] = "uniform"
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,)."""
+        return rng.uniform(self.low, self.high, n)
+
+
+class LogUniform(_Interval):
+    """Every factor equally likely: the logarithm is uniform. For scales such as x0.5 to x2."""
+
+    law: Literal["log_uniform"] = "log_uniform"
+
+    @model_validator(mode="after")
+    def _positive(self) -> "LogUniform":
+        if self.low <= 0:
+            raise ValueError(f"low must be above 0 for log_uniform, got {self.low:g}; use uniform to include 0")
+        return self
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,)."""
+        return np.clip(np.exp(rng.uniform(np.log(self.low), np.log(self.high), n)), self.low, self.high)
+
+
+class TruncatedNormal(_Interval):
+    """Normal around `mean` with deviation `std`, redrawn until it lies in [low, high]."""
+
+    law: Literal["normal"] = "normal"
+    mean: float
+    std: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> "TruncatedNormal":
+        if self.low > self.mean + 4 * self.std or self.high < self.mean - 4 * self.std or self.low == self.high:
+            raise ValueError("[low, high] must be an interval within 4 std of mean; else use uniform or fixed")
+        return self
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,), by rejection."""
+        values = rng.normal(self.mean, self.std, n)
+        while (outside := (values < self.low) | (values > self.high)).any():
+            values[outside] = rng.normal(self.mean, self.std, int(outside.sum()))
+        return values
+
+
+class Choice(Law):
+    """One of `values`, equally likely unless `weights` are given."""
+
+    law: Literal["choice"] = "choice"
+    values: tuple[float, ...] = Field(min_length=1)
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _weighted(self) -> "Choice":
+        if self.weights is not None and (len(self.weights) != len(self.values) or sum(self.weights) <= 0):
+            raise ValueError("weights needs one number for each of values, not all 0")
+        return self
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,)."""
+        weights = None if self.weights is None else np.array(self.weights) / sum(self.weights)
+        return rng.choice(np.array(self.values), n, p=weights)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        drawn = [v for v, w in zip(self.values, self.weights or self.values, strict=True) if self.weights is None or w > 0]
+        return min(drawn), max(drawn)
+
+
+Distribution = Annotated[Fixed | Uniform | LogUniform | TruncatedNormal | Choice, Field(discriminator="law")]

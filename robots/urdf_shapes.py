@@ -1,0 +1,104 @@
+"""The shapes of a URDF: `<visual>` and `<collision>` elements, their meshes and colours."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from robots.mesh import check_mesh, find_mesh
+from robots.model import Box, Cylinder, Geometry, Mesh, Pose, Shape, Sphere, Vector3
+from robots.urdf_xml import Element
+from sim2real.errors import RobotError
+
+Rgba = tuple[float, float, float, float]
+
+
+class ShapeReader:
+    """Turns elements into Shapes; holds what they refer to: colours by name, and where meshes may lie."""
+
+    def __init__(self, document: Element, path: Path, roots: Sequence[Path]) -> None:
+        """Collect the colours of `document`, the file at `path`; meshes may lie in its folder and in `roots`."""
+        self._folder = Path(os.path.realpath(path)).parent
+        self._roots = [Path(os.path.realpath(root)) for root in roots]
+        self._meshes: dict[str, Path] = {}
+        self._kinds: dict[str, Callable[[Element], Geometry]] = {
+            "box": _box,
+            "cylinder": _cylinder,
+            "sphere": _sphere,
+            "mesh": self._mesh,
+        }
+        self._colours: dict[str, Rgba] = {}
+        # A colour that a link gives to a name holds for the other links too, as in ROS.
+        painted = [visual for link in document.all("link") for visual in link.all("visual")]
+        for material in (m for owner in (document, *painted) for m in owner.all("material")):
+            if (rgba := _colour(material)) is not None:
+                self._colours.setdefault(material.attributes.get("name", ""), rgba)
+
+    def shape(self, element: Element) -> Shape:
+        """Return the Shape of a `<visual>` or `<collision>`; raise RobotError if that is not one sound shape."""
+        geometry = element.required("geometry", f"give the {element.tag} a shape")
+        kinds = [child for child in geometry.children if child.tag in self._kinds]
+        if len(kinds) != 1:
+            given = ", ".join(f"<{child.tag[:60]}>" for child in geometry.children[:5]) or "nothing"
+            allowed = ", ".join(self._kinds)
+            raise geometry.error(f"must hold exactly one of {allowed} (others are not supported), got {given}")
+        return Shape(self._kinds[kinds[0].tag](kinds[0]), read_origin(element), self._rgba(element))
+
+    def _rgba(self, element: Element) -> Rgba | None:
+        material = element.optional("material")
+        if element.tag != "visual" or material is None:
+            return None
+        return _colour(material) or self._colours.get(material.attributes.get("name", ""))
+
+    def _mesh(self, element: Element) -> Geometry:
+        filename = element.text("filename")
+        scale = cast(Vector3, element.numbers("scale", 3, (1.0, 1.0, 1.0)))
+        if 0 in scale:
+            raise element.error("scale must not be 0; write 1 1 1 for the mesh as it is")
+        if filename not in self._meshes:
+            try:
+                path = find_mesh(filename, self._folder, self._roots)
+                check_mesh(path)
+            except RobotError as error:
+                raise element.error(str(error)) from None
+            self._meshes[filename] = path
+        return Mesh(self._meshes[filename], scale)
+
+
+def read_origin(element: Element) -> Pose:
+    """Return the pose of the child `<origin>`, the identity if there is none."""
+    origin = element.optional("origin")
+    if origin is None:
+        return Pose()
+    xyz, rpy = (cast(Vector3, origin.numbers(key, 3, (0.0, 0.0, 0.0))) for key in ("xyz", "rpy"))
+    return Pose(xyz, rpy)
+
+
+def _box(element: Element) -> Geometry:
+    x, y, z = (_length(element, "size", edge) for edge in element.numbers("size", 3))
+    return Box((x, y, z))
+
+
+def _cylinder(element: Element) -> Geometry:
+    radius, length = (_length(element, key, element.number(key)) for key in ("radius", "length"))
+    return Cylinder(radius, length)
+
+
+def _sphere(element: Element) -> Geometry:
+    return Sphere(_length(element, "radius", element.number("radius")))
+
+
+def _length(element: Element, what: str, value: float) -> float:
+    if value <= 0:
+        raise element.error(f"{what} {value:g} must be larger than 0 [m]")
+    return value
+
+
+def _colour(material: Element) -> Rgba | None:
+    color = material.optional("color")
+    if color is None:
+        return None
+    rgba = cast(Rgba, color.numbers("rgba", 4))
+    if not all(0 <= part <= 1 for part in rgba):
+        raise color.error(f"rgba {color.attributes['rgba'][:60]} must be four numbers from 0 to 1; divide by 255")
+    return rgba

@@ -1,0 +1,117 @@
+"""Collecting experience: groups of worlds, one thread each, so that physics never waits for Python and Python never for it."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import VectorEnv
+from numpy.typing import NDArray
+
+from sim2real.a2c.agent import A2C, Batch
+from sim2real.a2c.network import NumpyActorCritic
+
+Array = NDArray[np.float64]
+
+
+@dataclass
+class Episodes:
+    """Running figures of finished episodes and of what physics did."""
+
+    returns: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    lengths: deque[int] = field(default_factory=lambda: deque(maxlen=100))
+    successes: deque[bool] = field(default_factory=lambda: deque(maxlen=100))
+    finished: int = 0
+    diverged: int = 0
+
+
+class Group:
+    """Some worlds stepped by one thread, with random numbers of their own."""
+
+    def __init__(self, envs: VectorEnv[Any, Any, Any], rng: np.random.Generator, seed: int) -> None:
+        self.envs, self._rng = envs, rng
+        self.episodes = Episodes()
+        self.reward_terms: dict[str, float] = {}
+        self._discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
+        self._observation, _ = envs.reset(seed=seed)
+        self._return = np.zeros(envs.num_envs)
+        self._length = np.zeros(envs.num_envs, dtype=np.int64)
+
+    def collect(self, agent: A2C, actor: NumpyActorCritic, horizon: int) -> Batch:
+        """Run `horizon` steps under one snapshot of the policy."""
+        rows: list[tuple[Any, ...]] = []
+        term_sums: dict[str, float] = {}
+        for _ in range(horizon):
+            observation = self._observation
+            output, value = actor(agent.normalize(observation))
+            action = self._sample(output, actor.log_std)
+            self._observation, reward, terminated, truncated, infos = self.envs.step(action)
+            ended = terminated | truncated
+            # What V of the next state is: unknown yet (NaN) where the episode goes on, 0 where it terminated.
+            next_value = np.where(ended, 0.0, np.nan)
+            if truncated.any():
+                next_value[truncated] = actor.value(agent.normalize(np.stack(infos["final_obs"][truncated])))
+            rows.append((observation, action, reward, ended, value, next_value))
+            self._count(reward, ended, infos)
+            for name, values in infos.get("reward_terms", {}).items():
+                term_sums[name] = term_sums.get(name, 0.0) + float(values.mean())
+        self.reward_terms = {name: total / horizon for name, total in term_sums.items()}
+        observations, actions, rewards, ends, values, next_values = (np.stack(column) for column in zip(*rows, strict=True))
+        following = np.concatenate([values[1:], actor.value(agent.normalize(self._observation))[None]])
+        return Batch(observations, actions, rewards.astype(np.float64), ends, values.astype(np.float64), np.where(np.isnan(next_values), following, next_values))
+
+    def _sample(self, output: NDArray[np.float32], log_std: NDArray[np.float32]) -> NDArray[Any]:
+        if self._discrete:
+            gumbel = self._rng.gumbel(size=output.shape)  # argmax(logits + Gumbel noise) is a categorical draw
+            return np.asarray((output + gumbel).argmax(axis=1))
+        return np.asarray(output + np.exp(log_std) * self._rng.standard_normal(output.shape, dtype=np.float32))
+
+    def _count(self, reward: Array, ended: NDArray[np.bool_], infos: dict[str, Any]) -> None:
+        self._return += reward
+        self._length += 1
+        self.episodes.diverged += int(infos["diverged"].sum()) if "diverged" in infos else 0
+        for world in np.flatnonzero(ended):
+            self.episodes.returns.append(float(self._return[world]))
+            self.episodes.lengths.append(int(self._length[world]))
+            self.episodes.successes.append(bool(infos["success"][world]) if "success" in infos else False)
+            self.episodes.finished += 1
+        self._return[ended], self._length[ended] = 0.0, 0
+
+
+class Collector:
+    """Several groups side by side; a batch is theirs put together, the same whatever the threads' timing."""
+
+    def __init__(self, groups: list[Group]) -> None:
+        self.groups = groups
+        self._threads = ThreadPoolExecutor(len(groups))
+
+    @property
+    def n_worlds(self) -> int:
+        """Worlds in all groups."""
+        return sum(g.envs.num_envs for g in self.groups)
+
+    def collect(self, agent: A2C, horizon: int) -> Batch:
+        """Run `horizon` steps in every world."""
+        actor = agent.snapshot()
+        parts = list(self._threads.map(lambda g: g.collect(agent, actor, horizon), self.groups))
+        return Batch(*(np.concatenate([getattr(p, name) for p in parts], axis=1) for name in Batch.__dataclass_fields__))
+
+    def metrics(self) -> dict[str, float]:
+        """Return rollout figures over the last 100 episodes of each group."""
+        episodes = [g.episodes for g in self.groups]
+        returns = [r for e in episodes for r in e.returns]
+        if not returns:
+            return {}
+        figures = {"rollout/return": float(np.mean(returns)), "rollout/length": float(np.mean([n for e in episodes for n in e.lengths]))}
+        figures["rollout/success"] = float(np.mean([s for e in episodes for s in e.successes]))
+        figures["rollout/diverged"] = float(sum(e.diverged for e in episodes))
+        names = self.groups[0].reward_terms
+        return figures | {f"rollout/reward_{n}": float(np.mean([g.reward_terms[n] for g in self.groups])) for n in names}
+
+    def close(self) -> None:
+        """End the threads and release all worlds."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        for group in self.groups:
+            group.envs.close()

@@ -1,0 +1,156 @@
+"""Gymnasium environments: N worlds of one robot and one task, single or vectorised.
+
+    env = gymnasium.make("sim2real/Balance-v0", robot="cartpole", engine="bullet", randomization="cartpole")
+    envs = gymnasium.make_vec("sim2real/Balance-v0", num_envs=64, robot="cartpole", workers=2)
+"""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+
+from randomization import Randomization, Variant, stream
+from robots import Robot, load_robot
+from sim2real.observation import LIMIT, Observer, RobotState
+from sim2real.sim import make_engine
+from sim2real.sim.simulation import Simulation
+from sim2real.tasks import load_task
+
+Array = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+IDS = {"sim2real/Balance-v0": {"task": "balance", "robot": "cartpole"}}
+
+
+def register() -> None:
+    """Register the environments with Gymnasium, which calls this by itself through the entry point `gymnasium.envs`."""
+    for env_id, defaults in IDS.items():
+        gymnasium.register(env_id, entry_point="sim2real.env:RobotEnv", vector_entry_point="sim2real.env:RobotVectorEnv", kwargs=defaults)
+
+
+class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
+    """N worlds, each with its own Variant, drawn anew for each episode.
+
+    Worlds that end are reset within the same step (AutoresetMode.SAME_STEP): the observation is the new episode's first,
+    `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True.
+    Also in `infos`: `reward_terms`, a dict of (n,) arrays; `success` (n,), True where an episode reached its time limit;
+    `diverged` (n,), True where physics produced no finite number and the world was rebuilt.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        robot: str | Path | Robot = "cartpole",
+        task: str = "balance",
+        engine: str = "bullet",
+        randomization: str | Path | Randomization = "none",
+        variants: Variant | None = None,
+        options: dict[str, Any] | None = None,
+        workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        """Build the worlds.
+
+        robot: a catalog name, a folder, a robot.yaml, or a Robot; task: a name or "module:Class"
+        randomization: a shipped name, a .yaml, "none", or a Randomization; drawn from at every reset
+        variants: num_envs Variants to keep instead of drawing; options: the task's options by name
+        workers: processes (bullet) or threads (mujoco); 0 stays in this thread; seed: until reset(seed=...) sets another
+        """
+        self.num_envs = num_envs
+        self.robot = robot if isinstance(robot, Robot) else load_robot(robot)
+        self.task = load_task(task, self.robot, options)
+        self.randomization = randomization if isinstance(randomization, Randomization) else Randomization.load(randomization, self.robot)
+        self.variants = variants
+        self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), stream(seed, "sensors"))
+        self._observer = Observer(self.task.layout, num_envs)
+        self._max_steps = round(self.task.episode_s / self.robot.control_dt)
+        self.single_observation_space = gymnasium.spaces.Box(-LIMIT, LIMIT, (self.task.layout.size,), np.float32)
+        self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (self.robot.n_actuators,), np.float32)
+        self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
+        self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
+        self._rng = stream(seed, "episodes")
+        self._action = np.zeros((num_envs, self.robot.n_actuators))
+        self._command = np.zeros((num_envs, self.robot.n_actuators))
+        self._steps = np.zeros(num_envs, dtype=np.int64)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+        """Begin an episode in every world."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._rng = stream(seed, "episodes")
+            self.simulation.reseed(stream(seed, "sensors"))
+        return self._begin(np.arange(self.num_envs)).astype(np.float32), {}
+
+    def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
+        """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
+        action = np.clip(np.asarray(actions, dtype=np.float64).reshape(self._action.shape), -1.0, 1.0)
+        self._command = self.task.action_map.command(action, self._command)
+        self.simulation.advance(self._command)
+        self._steps += 1
+        state = self.simulation.state
+        terms = self.task.reward(state, action, self._action)
+        self._action = action
+        observation = self._observer.observe(self._sense())
+        diverged = ~state.healthy
+        terminated = self.task.failed(state) | diverged
+        truncated = ~terminated & (self._steps >= self._max_steps)
+        infos: dict[str, Any] = {"reward_terms": terms, "success": truncated, "diverged": diverged}
+        ended = terminated | truncated
+        if ended.any():
+            infos["final_obs"], infos["_final_obs"] = observation.astype(np.float32), ended
+            observation = observation.copy()
+            observation[ended] = self._begin(np.flatnonzero(ended))
+        return observation.astype(np.float32), sum(terms.values(), np.zeros(self.num_envs)), terminated, truncated, infos
+
+    def close_extras(self, **kwargs: Any) -> None:
+        """Release the engine."""
+        self.simulation.close()
+
+    def _begin(self, worlds: NDArray[np.intp]) -> Array:
+        """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
+        variant = self.randomization.draw(self._rng, len(worlds)) if self.variants is None else self.variants.rows(worlds)
+        q, dq = self.task.start(self._rng, len(worlds))
+        self.simulation.reset(q, dq, worlds, variant)
+        self._steps[worlds] = 0
+        self._action[worlds] = 0.0
+        self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
+        return self._observer.restart(self._sense(worlds), worlds)
+
+    def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
+        return RobotState(*(a[worlds] for a in self.simulation.sense()), self._action[worlds])
+
+
+class RobotEnv(gymnasium.Env[Float32, Float32]):
+    """One world: RobotVectorEnv with num_envs = 1, without the automatic reset."""
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+
+    def __init__(self, **options: Any) -> None:
+        """Take the options of RobotVectorEnv, except num_envs."""
+        self.worlds = RobotVectorEnv(num_envs=1, **options)
+        self.observation_space = self.worlds.single_observation_space
+        self.action_space = self.worlds.single_action_space
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+        """Begin an episode."""
+        super().reset(seed=seed)
+        observation, _ = self.worlds.reset(seed=seed)
+        return observation[0], {}
+
+    def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+        """Advance one control period under an action (n_actuators,) in -1..1."""
+        observation, reward, terminated, truncated, infos = self.worlds.step(np.asarray(action)[None])
+        last = infos["final_obs"][0] if "final_obs" in infos else observation[0]
+        info = {f"reward/{name}": float(value[0]) for name, value in infos["reward_terms"].items()}
+        info["success"] = bool(infos["success"][0])
+        return last, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
+
+    def close(self) -> None:
+        """Release the engine."""
+        self.worlds.close()

@@ -1,0 +1,126 @@
+"""The protocol every physics engine follows: N worlds, each with its own Variant, stepped one control period at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from importlib import import_module
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randomization import Variant, VariantSpace
+from robots import Robot
+from sim2real.errors import EngineError, nearest
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+GRAVITY = -9.81  # [m/s^2] along z
+MAX_SPEED = 1e3  # [rad/s or m/s] a world with a faster joint counts as diverged
+
+
+@dataclass
+class WorldState:
+    """The true state of every world. Engines overwrite these arrays in place at each step: copy what you keep.
+
+    q, dq: (n_worlds, n_joints) [rad, rad/s | m, m/s], canonical joint order
+    tau: (n_worlds, n_actuators) effort delivered in the last physics step [N m | N]
+    base_position (n, 3) [m] and base_velocity (n, 3) [m/s]: of the root link's frame, in the world
+    base_quaternion (n, 4): x, y, z, w, base to world; base_angular_velocity (n, 3) [rad/s], in the world
+    imu_quaternion (n, 4): x, y, z, w, IMU to world; imu_angular_velocity (n, 3) [rad/s], in the IMU's frame
+    healthy (n,): False where physics diverged; such a world shows its reset state until it is reset, and is then rebuilt
+    """
+
+    q: Array
+    dq: Array
+    tau: Array
+    base_position: Array
+    base_quaternion: Array
+    base_velocity: Array
+    base_angular_velocity: Array
+    imu_quaternion: Array
+    imu_angular_velocity: Array
+    healthy: NDArray[np.bool_]
+
+    @classmethod
+    def shapes(cls, robot: Robot, n_worlds: int) -> dict[str, tuple[int, ...]]:
+        """Return the shape of each array, in the order of the fields."""
+        n_joints, n_actuators = robot.n_joints, robot.n_actuators
+        widths = {"q": n_joints, "dq": n_joints, "tau": n_actuators, "base_quaternion": 4, "imu_quaternion": 4}
+        return {f.name: (n_worlds,) if f.name == "healthy" else (n_worlds, widths.get(f.name, 3)) for f in fields(cls)}
+
+    @classmethod
+    def zeros(cls, robot: Robot, n_worlds: int) -> "WorldState":
+        """Return arrays of the right shapes, at rest in the default pose."""
+        state = cls(**{name: np.zeros(shape) for name, shape in cls.shapes(robot, n_worlds).items() if name != "healthy"}, healthy=np.ones(n_worlds, bool))
+        state.q[:] = robot.default_q
+        state.base_position[:, 2] = robot.file.base_height
+        state.base_quaternion[:, 3] = state.imu_quaternion[:, 3] = 1.0
+        return state
+
+    def quarantine(self, robot: Robot) -> None:
+        """Mark the worlds whose physics diverged as not healthy, and show a harmless state in their place."""
+        total = self.q.sum(axis=1) + self.base_position.sum(axis=1) + self.base_velocity.sum(axis=1) + self.tau.sum(axis=1)
+        fastest = np.abs(self.dq).max(axis=1)  # NaN where any is NaN
+        diverged = ~(np.isfinite(total) & (fastest < MAX_SPEED))
+        if diverged.any():
+            self.calm(robot, np.flatnonzero(diverged))
+
+    def calm(self, robot: Robot, worlds: Index) -> None:
+        """Mark `worlds` as not healthy and show the default pose at rest in their place."""
+        default = WorldState.zeros(robot, 1)
+        for field in fields(self):
+            getattr(self, field.name)[worlds] = getattr(default, field.name)[0]
+        self.healthy[worlds] = False
+
+
+class Engine(Protocol):
+    """N worlds of one robot in one physics engine. Deterministic: all randomness comes in as arguments."""
+
+    robot: Robot
+    space: VariantSpace
+    n_worlds: int
+    state: WorldState
+    rebuilt: int  # worlds rebuilt after their physics diverged or their process died
+
+    def apply(self, variant: Variant, worlds: Index) -> None:
+        """Give each of `worlds` its row of `variant`. Always computed from the stored nominal: never compounds."""
+
+    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+        """Put `worlds` into joint positions q and velocities dq: (len(worlds), n_joints), base at rest at the origin.
+
+        Commands on their way are dropped; until the first command arrives, motors hold: zero effort or velocity, or the
+        reset position. A world that was not healthy is rebuilt from scratch first.
+        """
+
+    def step(self, command: Array, delay: Array) -> None:
+        """Advance all worlds by one control period.
+
+        command: (n_worlds, n_actuators), in the unit of the robot's command mode, finite
+        delay: (n_worlds,) [s] from now until this command reaches the motors; earlier commands act until then
+        """
+
+    def close(self) -> None:
+        """Release processes and memory. Safe to call twice."""
+
+
+def _bullet(robot: Robot, n_worlds: int, workers: int) -> Engine:
+    if workers:
+        return import_module("sim2real.sim.pool").EnginePool(robot, n_worlds, min(workers, n_worlds))  # type: ignore[no-any-return]
+    return import_module("sim2real.sim.bullet").BulletEngine(robot, n_worlds)  # type: ignore[no-any-return]
+
+
+def _mujoco(robot: Robot, n_worlds: int, workers: int) -> Engine:
+    return import_module("sim2real.sim.mujoco").MujocoEngine(robot, n_worlds, threads=workers)  # type: ignore[no-any-return]
+
+
+ENGINES: dict[str, Callable[[Robot, int, int], Engine]] = {"bullet": _bullet, "mujoco": _mujoco}
+
+
+def make_engine(name: str, robot: Robot, n_worlds: int = 1, workers: int = 0) -> Engine:
+    """Build an engine by name. `workers` are processes for bullet, threads for mujoco; 0 does the work in this thread."""
+    if name not in ENGINES:
+        raise EngineError(f"engine: no engine '{name}'{nearest(name, ENGINES)}; there are {', '.join(ENGINES)}")
+    if n_worlds < 1:
+        raise EngineError(f"n_worlds: must be at least 1, got {n_worlds}")
+    return ENGINES[name](robot, n_worlds, max(0, workers))

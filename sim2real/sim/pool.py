@@ -1,0 +1,171 @@
+"""PyBullet worlds on all cores: worker processes of K worlds each, commands and states in shared memory.
+
+One byte down a pipe starts a control period, one byte back ends it; nothing is pickled. Workers are plain
+`python -m sim2real.sim.worker` processes: no fork of a process that holds TensorFlow, no second import of the user's
+script. A worker whose parent dies reads end-of-file and exits. A worker that dies or hangs is replaced: its worlds turn
+up not healthy, so their episodes end, and are rebuilt at the next reset.
+"""
+
+import mmap
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from randomization import Variant, VariantSpace
+from robots import Robot
+from sim2real.errors import EngineError
+from sim2real.sim.engine import Array, Index, WorldState
+
+TIMEOUT = 30.0  # [s] a worker that takes longer over one request counts as hung
+Request = Literal[b"s", b"a", b"r"]  # step, apply, reset
+DONE, FAILED = b".", b"!"
+
+
+class SharedWorlds:
+    """The arrays that the pool and its workers share, laid out the same way on both sides of a file descriptor."""
+
+    def __init__(self, robot: Robot, n_worlds: int, fd: int) -> None:
+        size = VariantSpace(robot).size
+        shapes = WorldState.shapes(robot, n_worlds)
+        shapes |= {"command": (n_worlds, robot.n_actuators), "delay": (n_worlds,), "variant": (n_worlds, size)}
+        shapes |= {"start_q": shapes["q"], "start_dq": shapes["dq"], "chosen": (n_worlds,), "rebuilt": (n_worlds,)}
+        total = sum(8 * int(np.prod(shape)) for shape in shapes.values())
+        if os.fstat(fd).st_size < total:
+            os.ftruncate(fd, total)
+        self._memory = mmap.mmap(fd, total)
+        offset, self.arrays = 0, {}
+        for name, shape in shapes.items():
+            dtype = np.bool_ if name in ("healthy", "chosen") else np.float64
+            self.arrays[name] = np.ndarray(shape, dtype, buffer=self._memory, offset=offset)
+            offset += 8 * int(np.prod(shape))
+
+    def state(self, worlds: slice = slice(None)) -> WorldState:
+        """Return the states of some worlds as views."""
+        return WorldState(**{f.name: self.arrays[f.name][worlds] for f in fields(WorldState)})
+
+
+class EnginePool:
+    """N PyBullet worlds in several processes. See `sim2real.sim.engine.Engine`."""
+
+    def __init__(self, robot: Robot, n_worlds: int, n_workers: int) -> None:
+        self.robot, self.n_worlds = robot, n_worlds
+        self.space = VariantSpace(robot)
+        folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - an unnamed file, for speed only
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the pool
+        self._shared = SharedWorlds(robot, n_worlds, self._file.fileno())
+        self._arrays = self._shared.arrays
+        self.state = self._shared.state()
+        start = WorldState.zeros(robot, n_worlds)
+        for field in fields(WorldState):
+            getattr(self.state, field.name)[:] = getattr(start, field.name)
+        self._arrays["variant"][:] = self.space.nominal
+        bounds = np.linspace(0, n_worlds, n_workers + 1).astype(int).tolist()
+        self._workers = [_Worker(self, slice(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+        for worker in self._workers:
+            worker.wait_until_ready()
+
+    @property
+    def rebuilt(self) -> int:
+        """Worlds rebuilt so far, for any reason."""
+        return int(self._arrays["rebuilt"].sum())
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the workers."""
+        return [worker.pid for worker in self._workers]
+
+    def apply(self, variant: Variant, worlds: Index) -> None:
+        """See `Engine.apply`."""
+        self._arrays["variant"][worlds] = variant.values
+        self._request(b"a", worlds)
+
+    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+        """See `Engine.reset`."""
+        self._arrays["start_q"][worlds], self._arrays["start_dq"][worlds] = q, dq
+        self._request(b"r", worlds)
+
+    def step(self, command: Array, delay: Array) -> None:
+        """See `Engine.step`."""
+        if not np.isfinite(command).all():
+            raise EngineError("step: a command is not finite; nothing was simulated")
+        self._arrays["command"][:], self._arrays["delay"][:] = command, delay
+        self._round(b"s", self._workers)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
+        self._file.close()
+
+    def _request(self, request: Request, worlds: Index) -> None:
+        chosen = self._arrays["chosen"]
+        chosen[:] = False
+        chosen[worlds] = True
+        self._round(request, [w for w in self._workers if chosen[w.worlds].any()])
+
+    def _round(self, request: Request, workers: "list[_Worker]") -> None:
+        """Let workers handle one request side by side; replace those that die or hang over it."""
+        for worker in workers:
+            worker.send(request)
+        for worker in workers:
+            if not worker.wait():
+                worker.stop()
+                self.state.calm(self.robot, np.arange(self.n_worlds)[worker.worlds])
+                self._workers[self._workers.index(worker)] = replacement = _Worker(self, worker.worlds)
+                replacement.wait_until_ready()
+                if request == b"r":  # else a caller would wait for worlds that nobody has reset
+                    self._round(b"r", [replacement])
+
+
+class _Worker:
+    """One worker process as the pool sees it."""
+
+    def __init__(self, pool: EnginePool, worlds: slice) -> None:
+        self.worlds = worlds
+        from_pool, self._to_worker = os.pipe()
+        self._from_worker, to_pool = os.pipe()
+        fd = pool._file.fileno()
+        numbers = [str(n) for n in (pool.n_worlds, worlds.start, worlds.stop, fd, from_pool, to_pool)]
+        command = [sys.executable, "-m", "sim2real.sim.worker", str(pool.robot.path.absolute()), *numbers]
+        self._process = subprocess.Popen(command, pass_fds=(fd, from_pool, to_pool), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        os.close(from_pool)
+        os.close(to_pool)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, request: Request) -> None:
+        try:
+            os.write(self._to_worker, request)
+        except BrokenPipeError:
+            return  # it has died; wait() will say so
+
+    def wait(self) -> bool:
+        """Wait for the answer; False when the worker died or hung. Raise EngineError with what it reports."""
+        ready, _, _ = select.select([self._from_worker], [], [], TIMEOUT)
+        answer = os.read(self._from_worker, 1) if ready else b""
+        if answer == FAILED:
+            length = int.from_bytes(os.read(self._from_worker, 4), "little")
+            raise EngineError(os.read(self._from_worker, length).decode())
+        return answer == DONE
+
+    def wait_until_ready(self) -> None:
+        if not self.wait():
+            self.stop()
+            raise EngineError(f"a PyBullet worker did not start (exit status {self._process.returncode}); its message is above")
+
+    def stop(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        for fd in (self._to_worker, self._from_worker):
+            os.close(fd)

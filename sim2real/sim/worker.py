@@ -1,0 +1,51 @@
+"""One worker process of an EnginePool: `python -m sim2real.sim.worker ROBOT N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
+
+import os
+import signal
+import sys
+
+import numpy as np
+
+from randomization import Variant
+from robots import load_robot
+from sim2real.errors import Sim2RealError
+from sim2real.sim.bullet import BulletEngine
+from sim2real.sim.pool import DONE, FAILED, SharedWorlds
+
+
+def serve(engine: BulletEngine, shared: SharedWorlds, worlds: slice, request: bytes) -> None:
+    """Handle one request on the shared arrays of this worker's worlds."""
+    arrays = {name: array[worlds] for name, array in shared.arrays.items()}
+    chosen = np.flatnonzero(arrays["chosen"])
+    if request == b"s":
+        engine.step(arrays["command"], arrays["delay"])
+    elif request == b"a":
+        engine.apply(Variant(engine.space, arrays["variant"][chosen]), chosen)
+    else:
+        engine.reset(arrays["start_q"][chosen], arrays["start_dq"][chosen], chosen)
+        arrays["rebuilt"][0] = engine.rebuilt
+
+
+def main() -> None:
+    """Serve requests until the pool closes its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the learner's to handle; it closes the pipe when it is done
+    path, *numbers = sys.argv[1:]
+    n_worlds, first, last, memory, from_pool, to_pool = (int(n) for n in numbers)
+    robot, worlds = load_robot(path), slice(first, last)
+    shared = SharedWorlds(robot, n_worlds, memory)
+    engine = BulletEngine(robot, last - first)
+    engine.rebuilt = int(shared.arrays["rebuilt"][first])
+    engine.state = shared.state(worlds)  # from here on every write is seen by the pool
+    engine.apply(Variant(engine.space, shared.arrays["variant"][worlds]), np.arange(last - first))
+    os.write(to_pool, DONE)
+    while request := os.read(from_pool, 1):
+        try:
+            serve(engine, shared, worlds, request)
+            os.write(to_pool, DONE)
+        except Sim2RealError as error:
+            message = str(error).encode()
+            os.write(to_pool, FAILED + len(message).to_bytes(4, "little") + message)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,233 @@
+"""Training: a config in, a run folder out (checkpoints, learning curve, TensorBoard log and, for a robot, a Policy)."""
+
+import csv
+import fcntl
+import os
+import platform
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from randomization import stream
+from sim2real import __version__
+from sim2real.a2c.agent import A2C
+from sim2real.a2c.rollout import Collector, Group
+from sim2real.checkpoint import CheckpointFolder
+from sim2real.config import dump_yaml
+from sim2real.env import RobotVectorEnv
+from sim2real.errors import TrainingError
+from sim2real.export import make_policy
+from sim2real.policy import NetworkContract, Policy
+from sim2real.train_config import GymEnvironment, TrainConfig
+
+WRITE_EVERY_S = 1.0
+MAX_SKIPPED = 10  # updates in a row without a finite gradient before training gives up
+
+
+class MetricsWriter(Protocol):
+    """Takes the figures of a running training: a progress bar, TensorBoard, a file."""
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """Take figures by name (train/..., rollout/..., time/...) after `step` control steps."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended. `policy` is None for environments without a robot."""
+
+    folder: Path
+    steps: int
+    seconds: float
+    interrupted: bool
+    metrics: dict[str, float]
+    policy: Policy | None
+
+
+def train(config: TrainConfig, folder: Path, *, resume: bool = False, writers: Sequence[MetricsWriter] = ()) -> TrainResult:
+    """Train and leave everything in `folder`; Ctrl-C ends after the present batch, with a checkpoint and a policy.
+
+    With `resume`, go on from the newest intact checkpoint. Raise TrainingError if the folder is in use, holds a run and
+    `resume` is not asked for, or if the gradients stay without a finite value.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with _only_user(folder):
+        checkpoints = CheckpointFolder(folder / "checkpoints")
+        found = checkpoints.newest()
+        if found and not resume:
+            raise TrainingError(f"{folder}: holds a run already; add --resume to go on with it, or choose another --out")
+        _write_config(config, folder)
+        return _Run(config, folder, checkpoints, writers).go(found)
+
+
+class _Run:
+    """One training run while it runs."""
+
+    def __init__(self, config: TrainConfig, folder: Path, checkpoints: CheckpointFolder, writers: Sequence[MetricsWriter]) -> None:
+        self.config, self.folder, self.checkpoints = config, folder, checkpoints
+        self.writers = [*writers, _CurveFile(folder / "progress.csv")]
+        self.collector = Collector([self._group(k) for k in range(config.workers)])
+        envs = self.collector.groups[0].envs
+        discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
+        n_out = int(envs.single_action_space.n) if discrete else envs.single_action_space.shape[0]  # type: ignore[attr-defined, index]
+        self.agent = A2C(envs.single_observation_space.shape[0], n_out, discrete, config.a2c, config.updates, config.seed)  # type: ignore[index]
+        self.step, self.metrics, self._skipped_in_a_row = 0, {}, 0
+
+    def _group(self, k: int) -> Group:
+        config = self.config
+        seed = int(stream(config.seed, "group", k).integers(2**31))
+        return Group(make_envs(config, config.worlds // config.workers, seed), stream(config.seed, "actions", k), seed)
+
+    def go(self, checkpoint: tuple[Path, dict[str, Any]] | None) -> TrainResult:
+        if checkpoint:
+            path, counters = checkpoint
+            self.agent.load(path)
+            self.step = int(counters["step"])
+        start = last_save = last_write = time.monotonic()
+        first_step = self.step
+        try:
+            with graceful_interrupt() as interrupted:
+                while self.step < self.config.steps and not interrupted.is_set() and not self._goal_reached():
+                    self._iterate()
+                    now = time.monotonic()
+                    self.metrics["time/steps_per_s"] = (self.step - first_step) / (now - start)
+                    if now - last_write > WRITE_EVERY_S:
+                        self._write()
+                        last_write = now
+                    if now - last_save > self.config.checkpoint_s:
+                        self._save()
+                        last_save = now
+                self._write()
+                self._save()
+                policy = self._export()
+        finally:
+            self.collector.close()
+        return TrainResult(self.folder, self.step, time.monotonic() - start, interrupted.is_set(), dict(self.metrics), policy)
+
+    def _iterate(self) -> None:
+        batch = self.collector.collect(self.agent, self.config.a2c.horizon)
+        skipped = self.agent.skipped
+        losses = self.agent.learn(batch)
+        self._skipped_in_a_row = self._skipped_in_a_row + 1 if self.agent.skipped > skipped else 0
+        if self._skipped_in_a_row > MAX_SKIPPED:
+            raise TrainingError(f"{self._skipped_in_a_row} updates in a row had no finite gradient; the newest checkpoint in {self.checkpoints.path} is intact; lower a2c.learning_rate")
+        self.step += batch.reward.size
+        self.metrics = {f"train/{k}": v for k, v in losses.items()} | self.collector.metrics()
+        self.metrics |= {"train/skipped": float(self.agent.skipped), "train/learning_rate": self.agent.learning_rate}
+        if not self.agent.discrete:
+            self.metrics["train/std"] = float(np.exp(self.agent.network.log_std.numpy()).mean())
+
+    def _goal_reached(self) -> bool:
+        goal = self.config.goal
+        if goal is None:
+            return False
+        returns = [r for g in self.collector.groups for r in g.episodes.returns]
+        return len(returns) >= goal.episodes and float(np.mean(returns[-goal.episodes :])) >= goal.mean_return
+
+    def _write(self) -> None:
+        for writer in self.writers:
+            writer.write(self.step, self.metrics)
+
+    def _save(self) -> None:
+        self.checkpoints.save(self.step, self.agent.save, {"step": self.step, "seed": self.config.seed})
+
+    def _export(self) -> Policy | None:
+        envs = self.collector.groups[0].envs
+        if not isinstance(envs, RobotVectorEnv):
+            return None
+        network = self.agent.snapshot()
+        sizes = (network.actor[0][0].shape[0], *(weight.shape[1] for weight, _ in network.actor))
+        weights: dict[str, Any] = {f"w{k}": w for k, (w, _) in enumerate(network.actor)} | {f"b{k}": b for k, (_, b) in enumerate(network.actor)}
+        norm, on = self.agent.norm, self.config.a2c.normalize_observation
+        weights |= {"obs_mean": norm.mean if on else np.zeros_like(norm.mean), "obs_std": norm.std if on else np.ones_like(norm.std)}
+        contract = NetworkContract(sizes=sizes, activation=self.config.a2c.activation)
+        training = {"config": self.config.model_dump(mode="json"), "steps": self.step, "versions": versions()}
+        policy = make_policy(envs.robot, envs.task, envs.randomization, contract, weights, training)
+        policy.save(self.folder / "policy")
+        return policy
+
+
+def make_envs(config: TrainConfig, n: int, seed: int) -> VectorEnv[Any, Any, Any]:
+    """Build n of the config's worlds in one vector environment. PyBullet gets a process, so that threads do not share it."""
+    environment = config.environment
+    if isinstance(environment, GymEnvironment):
+        vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
+        return gymnasium.make_vec(environment.gymnasium, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options)
+    options = environment.model_dump()
+    workers = 1 if environment.engine == "bullet" else 0
+    return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **options)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that decide what a run computes."""
+    packages = ("tensorflow", "numpy", "gymnasium", "pybullet", "mujoco")
+    return {"python": platform.python_version(), "sim2real": __version__, **{name: version(name) for name in packages}}
+
+
+@contextmanager
+def graceful_interrupt() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or SIGTERM into an event; the second ends the process as usual. Main thread only."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+    previous = {s: signal.getsignal(s) for s in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_signal(number: int, _: object) -> None:
+        interrupted.set()
+        signal.signal(number, previous[signal.Signals(number)])
+
+    for number in previous:
+        signal.signal(number, on_signal)
+    try:
+        yield interrupted
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _only_user(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock; the kernel drops it when the process dies, however it dies."""
+    with (folder / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise TrainingError(f"{folder}: in use by process {file.read().strip() or '?'}; choose another --out") from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
+
+
+def _write_config(config: TrainConfig, folder: Path) -> None:
+    (folder / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+
+
+class _CurveFile:
+    """The learning curve as CSV: one row a second. A resumed run goes on in the same file."""
+
+    COLUMNS = ("step", "rollout/return", "rollout/length", "rollout/success", "train/std", "train/entropy", "time/steps_per_s")
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.exists():
+            self._append(self.COLUMNS)
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """See MetricsWriter."""
+        self._append((step, *(f"{metrics.get(name, float('nan')):.6g}" for name in self.COLUMNS[1:])))
+
+    def _append(self, row: Sequence[object]) -> None:
+        with self.path.open("a", newline="") as file:
+            csv.writer(file).writerow(row)

@@ -1,0 +1,91 @@
+"""What a training run is made of, read from YAML. Imports nothing heavy: a config is checked before anything starts."""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from sim2real.a2c.config import A2CConfig
+from sim2real.config import Strict, read_yaml, validate
+from sim2real.errors import ConfigError, nearest
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+class RobotEnvironment(Strict):
+    """Worlds of a robot and a task."""
+
+    robot: str = Field(description="Catalog name, folder or robot.yaml")
+    task: str = "balance"
+    engine: Literal["bullet", "mujoco"] = "bullet"
+    randomization: str = Field(default="none", description="Shipped name, .yaml file, or none")
+    options: dict[str, Any] = Field(default_factory=dict, description="Options of the task")
+
+
+class GymEnvironment(Strict):
+    """Any environment that Gymnasium knows by an id."""
+
+    gymnasium: str
+    options: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of gymnasium.make")
+
+
+class Goal(Strict):
+    """Stop early once the mean return of the last `episodes` episodes reaches `mean_return`."""
+
+    mean_return: float
+    episodes: int = Field(default=100, gt=0)
+
+
+class TrainConfig(Strict):
+    """One training run."""
+
+    environment: RobotEnvironment | GymEnvironment
+    worlds: int = Field(gt=0, le=16384)
+    steps: int = Field(gt=0, description="Control steps in all worlds together")
+    seed: int = Field(default=0, ge=0)
+    workers: int = Field(default=2, ge=1, le=256, description="Groups of worlds that run side by side; one a core")
+    checkpoint_s: float = Field(default=60.0, gt=0, description="Seconds between checkpoints")
+    goal: Goal | None = None
+    a2c: A2CConfig = A2CConfig()
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        if self.worlds % self.workers:
+            raise ValueError(f"worlds ({self.worlds}) must be a multiple of workers ({self.workers})")
+        return self
+
+    @property
+    def batch_size(self) -> int:
+        """Steps in one update."""
+        return self.worlds * self.a2c.horizon
+
+    @property
+    def updates(self) -> int:
+        """Updates in the whole run."""
+        return max(1, self.steps // self.batch_size)
+
+
+def preset_names() -> list[str]:
+    """Return the names of the configs that ship with the package."""
+    return sorted(p.stem for p in PRESETS.glob("*.yaml"))
+
+
+def load_train_config(name: str | Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
+    """Load a config by preset name or path, with some keys replaced: {"steps": 1000, "environment.engine": "mujoco"}."""
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml"):
+        if str(name) not in preset_names():
+            known = ", ".join(preset_names())
+            raise ConfigError(f"no preset '{name}'{nearest(str(name), preset_names())}; shipped: {known}; or give a .yaml file")
+        path = PRESETS / f"{name}.yaml"
+    data = read_yaml(path)
+    for dotted, value in (overrides or {}).items():
+        _replace(data, dotted, value)
+    return validate(TrainConfig, data, str(path))
+
+
+def _replace(data: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, key = dotted.split(".")
+    for parent in parents:
+        data = data.setdefault(parent, {})
+    data[key] = value
