@@ -1,6 +1,8 @@
-"""The laws a physical quantity can follow. Each knows its support, draws from an explicit generator and prints itself."""
+"""The laws a physical quantity can follow. Each knows its support and draws from an explicit generator."""
 
 from abc import abstractmethod
+from math import isfinite
+from statistics import NormalDist
 from typing import Annotated, Literal
 
 import numpy as np
@@ -49,6 +51,8 @@ class _Interval(Law):
     def _ordered(self) -> "_Interval":
         if self.low > self.high:
             raise ValueError(f"low {self.low:g} is above high {self.high:g}; swap them")
+        if not isfinite(self.high - self.low):
+            raise ValueError("high - low must be a finite number")
         return self
 
     @property
@@ -84,7 +88,7 @@ class LogUniform(_Interval):
 
 
 class TruncatedNormal(_Interval):
-    """Normal around `mean` with deviation `std`, redrawn until it lies in [low, high]."""
+    """Normal around `mean` with deviation `std`, given that it lies in [low, high]."""
 
     law: Literal["normal"] = "normal"
     mean: float
@@ -97,11 +101,15 @@ class TruncatedNormal(_Interval):
         return self
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
-        """Draw n independent values: (n,), by rejection."""
-        values = rng.normal(self.mean, self.std, n)
-        while (outside := (values < self.low) | (values > self.high)).any():
-            values[outside] = rng.normal(self.mean, self.std, int(outside.sum()))
-        return values
+        """Draw n independent values: (n,), by the inverse distribution function; rejection could take for ever."""
+        ends = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
+        side = (
+            -1.0 if ends[0] > 0 else 1.0
+        )  # the lower tail has digits that the upper one, where all is near 1, has not
+        least, most = sorted(NormalDist().cdf(side * end) for end in ends)
+        shares = np.clip(rng.uniform(least, most, n), 1e-300, 1 - 1e-16)
+        quantiles = side * np.array([NormalDist().inv_cdf(p) for p in shares.tolist()])
+        return np.clip(self.mean + self.std * quantiles, self.low, self.high)
 
 
 class Choice(Law):
@@ -113,19 +121,21 @@ class Choice(Law):
 
     @model_validator(mode="after")
     def _weighted(self) -> "Choice":
-        if self.weights is not None and (len(self.weights) != len(self.values) or sum(self.weights) <= 0):
+        if self.weights is not None and (len(self.weights) != len(self.values) or max(self.weights) <= 0):
             raise ValueError("weights needs one number for each of values, not all 0")
         return self
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw n independent values: (n,)."""
-        weights = None if self.weights is None else np.array(self.weights) / sum(self.weights)
-        return rng.choice(np.array(self.values), n, p=weights)
+        if self.weights is None:
+            return rng.choice(np.array(self.values), n)
+        weights = np.array(self.weights) / max(self.weights)
+        return rng.choice(np.array(self.values), n, p=weights / weights.sum())
 
     @property
     def support(self) -> tuple[float, float]:
         """Smallest and largest value that can be drawn."""
-        drawn = [v for v, w in zip(self.values, self.weights or self.values, strict=True) if self.weights is None or w > 0]
+        drawn = [v for v, w in zip(self.values, self.weights or (1.0,) * len(self.values), strict=True) if w > 0]
         return min(drawn), max(drawn)
 
 

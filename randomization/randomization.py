@@ -45,8 +45,10 @@ class Randomization:
             minimum, strict = space.minimum(name)
             low = law.support[0]
             if low < minimum or (strict and low <= minimum):
-                bound = "above" if strict else "at least"
-                raise RandomizationError(f"{source}: quantities.{name}: can draw {low:g}, but must be {bound} {minimum:g}; raise low")
+                bound = f"{'above' if strict else 'at least'} {minimum:g}"
+                raise RandomizationError(
+                    f"{source}: quantities.{name}: can draw {low:g}, but must be {bound}; raise it"
+                )
         self.space = space
         self.laws = {name: laws[name] for name in space.names if name in laws}
 
@@ -77,17 +79,20 @@ class Randomization:
     @classmethod
     def _from_file(cls, file: RandomizationFile, robot: Robot, source: str) -> "Randomization":
         if file.robot != robot.name:
-            raise RandomizationError(f"{source}: robot: this Randomization is for '{file.robot}', the robot is '{robot.name}'")
+            raise RandomizationError(
+                f"{source}: robot: this Randomization is for '{file.robot}', the robot is '{robot.name}'"
+            )
         space = VariantSpace(robot)
         laws: dict[str, Law] = {}
         for pattern, law in file.quantities.items():
-            names = [n for n in space.names if fnmatchcase(n, pattern)]
+            where = f"{source}: quantities.{pattern}"
+            names = [pattern] if pattern in space.names else [n for n in space.names if fnmatchcase(n, pattern)]
             if not names:
                 known = ", ".join(space.names)
-                raise RandomizationError(f"{source}: quantities.{pattern}: no such quantity{nearest(pattern, space.names)}; this robot has {known}")
+                raise RandomizationError(f"{where}: no such quantity{nearest(pattern, space.names)}; there are {known}")
             for name in names:
                 if name in laws:
-                    raise RandomizationError(f"{source}: quantities.{pattern}: '{name}' already has a law from another key")
+                    raise RandomizationError(f"{where}: '{name}' already has a law from another key; keep one of them")
                 laws[name] = law
         return cls(space, laws, source)
 

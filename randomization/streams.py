@@ -10,4 +10,5 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
 
     Different purposes and indices are independent, so that held-out worlds never share draws with training.
     """
-    return np.random.default_rng([seed, crc32(purpose.encode()), *index])
+    # From 1 on: numpy pads what seeds a generator with zeros, so that index 0 would be no index at all.
+    return np.random.default_rng([seed, crc32(purpose.encode()), *(i + 1 for i in index)])

@@ -64,7 +64,12 @@ class VariantSpace:
 
     def __init__(self, robot: Robot) -> None:
         self.robot_name = robot.name
-        members = {"world": ("",), "body": robot.model.bodies, "joint": robot.joint_names, "actuator": robot.actuator_names}
+        members = {
+            "world": ("",),
+            "body": robot.model.bodies,
+            "joint": robot.joint_names,
+            "actuator": robot.actuator_names,
+        }
         entries = [(q, member) for q in QUANTITIES for member in members[q.scope]]
         self.quantities = tuple(q for q, _ in entries)
         self.names = tuple(f"{q.name}/{member}" if member else q.name for q, member in entries)
@@ -89,7 +94,9 @@ class VariantSpace:
         """Return the column of a coordinate; raise RandomizationError naming the nearest one."""
         if name not in self.names:
             known = ", ".join(self.names)
-            raise RandomizationError(f"robot '{self.robot_name}' has no quantity '{name}'{nearest(name, self.names)}; it has {known}")
+            raise RandomizationError(
+                f"robot '{self.robot_name}' has no quantity '{name}'{nearest(name, self.names)}; it has {known}"
+            )
         return self.names.index(name)
 
     def minimum(self, name: str) -> tuple[float, bool]:

@@ -42,12 +42,9 @@ def resolve(*options: str, source: str = "", extra_requirement: str = "", constr
         requirements.write_text(source or extra_requirement)
         known = Path(folder, "constraints.txt")
         known.write_text("".join(constraints.values()) if constraints else "")
-        command = [
-            str(UV),
-            *["pip", "compile", "--quiet", "--universal", "--python-version", "3.11", "--generate-hashes"],
-        ]
-        command += ["--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links", "--constraints"]
-        command += [str(known), *options]
+        command = [str(UV), "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
+        command += ["--generate-hashes", "--no-annotate", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
+        command += ["--constraints", str(known), *options]
         inputs = [str(requirements)] if source else [str(HERE.parent / "pyproject.toml"), str(requirements)]
         output = subprocess.run([*command, *inputs], check=True, stdout=subprocess.PIPE, text=True).stdout
     entries = re.findall(r"^\S.*\n(?:[ ].*\n)+", output, re.MULTILINE)

@@ -1,5 +1,7 @@
 """Gymnasium environments: N worlds of one robot and one task, single or vectorised.
 
+    import gymnasium, sim2real
+
     env = gymnasium.make("sim2real/Balance-v0", robot="cartpole", engine="bullet", randomization="cartpole")
     envs = gymnasium.make_vec("sim2real/Balance-v0", num_envs=64, robot="cartpole", workers=2)
 """
@@ -22,15 +24,6 @@ from sim2real.tasks import load_task
 Array = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-
-IDS = {"sim2real/Balance-v0": {"task": "balance", "robot": "cartpole"}}
-
-
-def register() -> None:
-    """Register the environments with Gymnasium, which calls this by itself through the entry point `gymnasium.envs`."""
-    for env_id, defaults in IDS.items():
-        gymnasium.register(env_id, entry_point="sim2real.env:RobotEnv", vector_entry_point="sim2real.env:RobotVectorEnv", kwargs=defaults)
-
 
 class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
     """N worlds, each with its own Variant, drawn anew for each episode.
@@ -90,8 +83,9 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
         """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
         action = np.clip(np.asarray(actions, dtype=np.float64).reshape(self._action.shape), -1.0, 1.0)
-        self._command = self.task.action_map.command(action, self._command)
-        self.simulation.advance(self._command)
+        command = self.task.action_map.command(action, self._command)
+        self.simulation.advance(command)  # refuses what is not finite, which must not become the last command
+        self._command = command
         self._steps += 1
         state = self.simulation.state
         terms = self.task.reward(state, action, self._action)
@@ -148,7 +142,7 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
         observation, reward, terminated, truncated, infos = self.worlds.step(np.asarray(action)[None])
         last = infos["final_obs"][0] if "final_obs" in infos else observation[0]
         info = {f"reward/{name}": float(value[0]) for name, value in infos["reward_terms"].items()}
-        info["success"] = bool(infos["success"][0])
+        info |= {name: bool(infos[name][0]) for name in ("success", "diverged")}
         return last, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
     def close(self) -> None:

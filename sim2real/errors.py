@@ -1,12 +1,20 @@
 """Every error a user can meet. Each message is one line: what, where, what is allowed, how to mend it."""
 
+from collections.abc import Iterable
 from difflib import get_close_matches
+
+MAX_MESSAGE = 4000  # [characters]
 
 
 class Sim2RealError(Exception):
     """Base of all errors raised on purpose; the command line prints it as one line and exits with `exit_status`."""
 
     exit_status = 2
+
+    def __str__(self) -> str:
+        """Return the message in one line that is safe to print, whatever a file's contents brought into it."""
+        text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
+        return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
 
 
 class ConfigError(Sim2RealError):
@@ -30,14 +38,21 @@ class EngineError(Sim2RealError):
 
 
 class TrainingError(Sim2RealError):
-    """Training cannot start or go on: a run folder in use, a checkpoint of another network, a loss that is not finite."""
+    """Training cannot start or go on: a run folder in use, a checkpoint of another network, a loss that is NaN."""
 
 
 class BridgeError(Sim2RealError):
     """The ROS 2 side does not match the policy: another robot, missing topics, no ROS 2 at all."""
 
 
-def nearest(word: str, allowed: object) -> str:
-    """Return `" (did you mean 'x'?)"` for the closest of `allowed` (any iterable of str), or an empty string."""
-    matches = get_close_matches(word, [str(a) for a in allowed], n=1, cutoff=0.5)  # type: ignore[attr-defined]
-    return f" (did you mean '{matches[0]}'?)" if matches else ""
+def closest(word: str, allowed: Iterable[str]) -> str | None:
+    """Return the one of `allowed` that `word` most likely means, whatever its case; None if none comes near."""
+    by_lower = {a.lower(): a for a in allowed}
+    matches = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
+    return by_lower[matches[0]] if matches else None
+
+
+def nearest(word: str, allowed: Iterable[str]) -> str:
+    """Return `" (did you mean 'x'?)"` for the closest of `allowed`, or an empty string."""
+    match = closest(word, allowed)
+    return f" (did you mean '{match}'?)" if match else ""

@@ -21,11 +21,15 @@ def robot_contract(robot: Robot) -> RobotContract:
         name=robot.name,
         digest=robot.digest,
         joints=robot.joint_names,
-        lower=tuple(limit.lower for limit in limits),
-        upper=tuple(limit.upper for limit in limits),
-        velocity=tuple(limit.velocity for limit in limits),
+        lower=tuple(_finite(limit.lower) for limit in limits),
+        upper=tuple(_finite(limit.upper) for limit in limits),
+        velocity=tuple(_finite(limit.velocity) for limit in limits),
         imu_link=robot.file.imu.link if robot.file.imu else None,
     )
+
+
+def _finite(bound: float) -> float | None:
+    return bound if np.isfinite(bound) else None
 
 
 def make_policy(robot: Robot, task: Task, randomization: Randomization, network: NetworkContract, weights: dict[str, Any], training: dict[str, Any]) -> Policy:
@@ -33,6 +37,7 @@ def make_policy(robot: Robot, task: Task, randomization: Randomization, network:
     contract = Contract(
         robot=robot_contract(robot),
         task=task.name,
+        task_options=task.config.model_dump(mode="json"),
         rate_hz=robot.file.control_hz,
         observation=task.layout,
         action=task.action_map,

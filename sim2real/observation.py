@@ -1,16 +1,17 @@
 """The one observation path: RobotState in, the array that the network sees out.
 
-Training fills a RobotState from an engine through the sensor models; a robot fills it from ROS messages. What follows is
-the same code.
+Training fills a RobotState from an engine through the sensor models; a robot fills it from ROS messages. What follows
+is the same code.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from robots import Robot
 from sim2real.config import Strict
@@ -75,6 +76,13 @@ class Term(Strict):
     name: str
     scale: float = 1.0
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in TERMS:
+            raise ValueError(f"no such term{nearest(name, TERMS)}; there are {', '.join(TERMS)}")
+        return name
+
 
 class ObservationLayout(Strict):
     """What the network sees, in order: the terms of the newest frame, then of the one before, ... `history` frames."""
@@ -86,17 +94,29 @@ class ObservationLayout(Strict):
     terms: tuple[Term, ...] = Field(min_length=1)
     history: int = Field(default=1, ge=1, le=100)
 
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.default_pose) != len(self.joints) or len(set(self.joints)) != len(self.joints):
+            raise ValueError("joints must differ from one another, and default_pose have one number for each")
+        if not set(self.continuous) <= set(self.joints):
+            raise ValueError("continuous must be some of joints")
+        return self
+
     @classmethod
     def of(cls, robot: Robot, terms: tuple[Term, ...], history: int) -> "ObservationLayout":
-        """Build the layout of some terms for a robot; raise ConfigError where a term is unknown or cannot be sensed."""
+        """Build the layout of some terms for a robot; raise ConfigError where one cannot be sensed."""
         for term in terms:
-            if term.name not in TERMS:
-                raise ConfigError(f"observation.terms: no term '{term.name}'{nearest(term.name, TERMS)}; there are {', '.join(TERMS)}")
             if term.name in ("angular_velocity", "gravity_direction") and robot.file.imu is None:
                 raise ConfigError(f"observation.terms: '{term.name}' needs an IMU; {robot.path} has no key 'imu'")
         continuous = tuple(j.name for j in robot.model.movable if j.type == "continuous")
-        pose = tuple(robot.default_q.tolist())
-        return cls(joints=robot.joint_names, continuous=continuous, default_pose=pose, n_actions=robot.n_actuators, terms=terms, history=history)
+        return cls(
+            joints=robot.joint_names,
+            continuous=continuous,
+            default_pose=tuple(robot.default_q.tolist()),
+            n_actions=robot.n_actuators,
+            terms=terms,
+            history=history,
+        )
 
     @cached_property
     def default_q(self) -> Array:
@@ -120,8 +140,9 @@ class ObservationLayout(Strict):
         return self.frame_size * self.history
 
     def frame(self, state: RobotState) -> Array:
-        """Return one frame: (n, frame_size), each number kept within +-LIMIT."""
-        return np.clip(np.concatenate([TERMS[term.name](state, self) * term.scale for term in self.terms], axis=1), -LIMIT, LIMIT)
+        """Return one frame: (n, frame_size), each number kept within +-LIMIT; NaN stays NaN."""
+        parts = [TERMS[term.name](state, self) * term.scale for term in self.terms]
+        return np.clip(np.concatenate(parts, axis=1), -LIMIT, LIMIT)
 
 
 class Observer:
@@ -132,7 +153,7 @@ class Observer:
         self._frames = np.zeros((n, layout.history, layout.frame_size))
 
     def restart(self, state: RobotState, robots: NDArray[np.intp] | slice = slice(None)) -> Array:
-        """Begin an episode of some robots: their first frame fills all of the history. Return (n_robots, layout.size)."""
+        """Begin an episode of some robots: their first frame fills the history. Return (n_robots, layout.size)."""
         frame = self.layout.frame(state)
         self._frames[robots] = frame[:, None]
         return self._frames[robots].reshape(len(frame), -1).copy()

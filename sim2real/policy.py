@@ -5,36 +5,33 @@
     golden.npz      recorded states, observations, actions and commands, replayed before every deployment
     manifest.yaml   SHA-256 and size of each of the others
 
-Loading never executes code: strict YAML, arrays without pickle whose declared shapes are checked before anything is
-allocated, and nothing in the folder but these four files.
+Loading never executes code: see `sim2real.policy_files`.
 """
 
-import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from sim2real.action import ActionMap
-from sim2real.config import Strict, dump_yaml, load, parse_yaml, validate
+from sim2real.config import Strict, dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError, PolicyError
 from sim2real.observation import ObservationLayout, Observer, RobotState
+from sim2real.policy_files import Shapes, pack_arrays, read_arrays, read_folder, write_folder
 
 Array = NDArray[np.float64]
 
-FORMAT = "sim2real-policy"
-VERSION = 1
-FILES = ("policy.yaml", "weights.npz", "golden.npz")
-MAX_FILE = 64_000_000  # [bytes]
-MAX_ELEMENTS = 8_000_000
+FORMAT: Literal["sim2real-policy"] = "sim2real-policy"
+VERSION: Literal[1] = 1
 GOLDEN_TOLERANCE = 1e-5
+GOLDEN_IMU = ("imu_quaternion", "imu_angular_velocity")
 
-ACTIVATIONS = {
+ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
     "relu": lambda x: np.maximum(x, 0.0),
     "tanh": np.tanh,
     "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0.0))),
@@ -47,16 +44,22 @@ class RobotContract(Strict):
     name: str
     digest: str = Field(description="SHA-256 of the robot's description in normal form")
     joints: tuple[str, ...]
-    lower: tuple[Annotated[float, Field(allow_inf_nan=True)], ...] = Field(description="URDF position limits [rad | m]")
-    upper: tuple[Annotated[float, Field(allow_inf_nan=True)], ...]
-    velocity: tuple[Annotated[float, Field(allow_inf_nan=True)], ...] = Field(description="URDF velocity limits")
+    lower: tuple[float | None, ...] = Field(description="URDF position limits [rad | m]; null where there is none")
+    upper: tuple[float | None, ...]
+    velocity: tuple[float | None, ...] = Field(description="URDF velocity limits [rad/s | m/s]")
     imu_link: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if any(len(limits) != len(self.joints) for limits in (self.lower, self.upper, self.velocity)):
+            raise ValueError("lower, upper and velocity need one entry for each of joints")
+        return self
 
 
 class NetworkContract(Strict):
     """A multilayer perceptron: widths from observation to action, and the activation between."""
 
-    sizes: tuple[int, ...] = Field(min_length=2)
+    sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=64)
     activation: Literal["relu", "tanh", "elu"]
 
 
@@ -67,7 +70,8 @@ class Contract(Strict):
     version: Literal[1] = VERSION
     robot: RobotContract
     task: str
-    rate_hz: float = Field(gt=0)
+    task_options: dict[str, Any] = Field(default_factory=dict)
+    rate_hz: float = Field(gt=0, le=1000)
     observation: ObservationLayout
     action: ActionMap
     network: NetworkContract
@@ -77,11 +81,16 @@ class Contract(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        motors, sizes = self.action.actuators, self.network.sizes
         if self.observation.joints != self.robot.joints:
             raise ValueError("observation.joints must equal robot.joints")
-        ends = (self.network.sizes[0], self.network.sizes[-1])
-        if ends != (self.observation.size, len(self.action.actuators)):
-            raise ValueError(f"network.sizes goes from {ends[0]} to {ends[1]}; the observation has {self.observation.size} numbers, the action {len(self.action.actuators)}")
+        if not set(motors) <= set(self.robot.joints) or len(set(motors)) != len(motors):
+            raise ValueError("action.actuators must be some of robot.joints, each once")
+        if self.observation.n_actions != len(motors):
+            raise ValueError(f"observation.n_actions must be {len(motors)}, the number of action.actuators")
+        if (sizes[0], sizes[-1]) != (self.observation.size, len(motors)):
+            ends = f"from {self.observation.size} (the observation) to {len(motors)} (the action)"
+            raise ValueError(f"network.sizes must go {ends}, not from {sizes[0]} to {sizes[-1]}")
         return self
 
 
@@ -103,11 +112,13 @@ class Policy:
 
     def __init__(self, contract: Contract, weights: dict[str, Array], golden: Golden | None = None) -> None:
         """`weights`: obs_mean, obs_std (n,), and for each layer k: w{k} (in, out) and b{k} (out,)."""
+        if not (weights["obs_std"] > 0).all():
+            raise PolicyError("weights: obs_std: every deviation must be above 0")
         self.contract = contract
         self.golden = golden
         self._weights = weights
-        n_layers = len(contract.network.sizes) - 1
-        self._layers = [(weights[f"w{k}"].astype(np.float32), weights[f"b{k}"].astype(np.float32)) for k in range(n_layers)]
+        layers = range(len(contract.network.sizes) - 1)
+        self._layers = [(weights[f"w{k}"].astype(np.float32), weights[f"b{k}"].astype(np.float32)) for k in layers]
         self._mean, self._std = weights["obs_mean"], weights["obs_std"]
         self._activation = ACTIVATIONS[contract.network.activation]
 
@@ -129,43 +140,40 @@ class Policy:
             raise PolicyError("policy: it has no golden pairs")
         golden, runner = self.golden, self.runner()
         for step in range(len(golden.q)):
-            state = [a[step : step + 1] for a in (golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity)]
-            command = runner.step(*state)
+            senses = (golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity)
+            command = runner.step(*(a[step : step + 1] for a in senses))
             for name, here in (("observation", runner.observation), ("action", runner.action), ("command", command)):
                 worst = float(np.abs(here - getattr(golden, name)[step]).max())
                 if not worst <= GOLDEN_TOLERANCE:
-                    raise PolicyError(f"golden pair {step}: {name} differs by {worst:.2g}; this machine or version computes something else")
+                    cause = "this machine or version computes something else"
+                    raise PolicyError(f"golden pair {step}: {name} differs by {worst:.2g}; {cause}")
 
     def save(self, folder: Path) -> None:
-        """Write the policy as a folder. An existing policy there is replaced only once the new one is complete."""
+        """Write the policy as a folder, in place of one that is there; raise PolicyError where it would not load."""
         if self.golden is None:
             raise PolicyError("policy: record golden pairs before saving (record_golden)")
-        draft = folder.with_name(folder.name + ".tmp")
-        draft.mkdir(parents=True, exist_ok=True)
-        (draft / "policy.yaml").write_text(dump_yaml(self.contract.model_dump(mode="json")), encoding="utf-8")
-        np.savez(draft / "weights.npz", **self._weights)
-        np.savez(draft / "golden.npz", **vars(self.golden))
-        manifest = {name: _fingerprint(draft / name) for name in FILES}
-        (draft / "manifest.yaml").write_text(dump_yaml({"files": manifest}), encoding="utf-8")
-        folder.mkdir(exist_ok=True)
-        for name in (*FILES, "manifest.yaml"):
-            (draft / name).replace(folder / name)
-        draft.rmdir()
+        contents = {
+            "policy.yaml": dump_yaml(self.contract.model_dump(mode="json")).encode(),
+            "weights.npz": pack_arrays(self._weights),
+            "golden.npz": pack_arrays(vars(self.golden)),
+        }
+        self._from_contents(folder, contents)
+        write_folder(folder, contents)
 
     @classmethod
     def load(cls, folder: str | Path) -> "Policy":
         """Read and verify a policy folder; raise PolicyError naming what is wrong with which file."""
-        folder = Path(folder)
-        _check_folder(folder)
-        try:
-            contract = load(Contract, folder / "policy.yaml")
-        except ConfigError as error:
-            raise PolicyError(str(error)) from None
-        weights = read_arrays(folder / "weights.npz", _weight_shapes(contract))
-        golden = read_arrays(folder / "golden.npz", _golden_shapes(contract))
-        steps = {len(a) for a in golden.values()}
-        if len(steps) != 1:
-            raise PolicyError(f"{folder / 'golden.npz'}: its arrays have different lengths")
+        return cls._from_contents(Path(folder), read_folder(Path(folder)))
+
+    @classmethod
+    def _from_contents(cls, folder: Path, contents: dict[str, bytes]) -> "Policy":
+        contract = _read_contract(contents["policy.yaml"], str(folder / "policy.yaml"))
+        weights = read_arrays(contents["weights.npz"], _weight_shapes(contract), str(folder / "weights.npz"))
+        source = str(folder / "golden.npz")
+        # A robot without an IMU has none to record.
+        golden = read_arrays(contents["golden.npz"], _golden_shapes(contract), source, GOLDEN_IMU)
+        if len({len(a) for a in golden.values()}) != 1:
+            raise PolicyError(f"{source}: its arrays have different lengths")
         return cls(contract, weights, Golden(**golden))
 
 
@@ -190,7 +198,7 @@ class PolicyRunner:
         """One control period for all robots: measured states in (see RobotState), commands (n, n_actuators) out."""
         action_map = self.policy.contract.action
         if not self._started:
-            self.action[:] = 0.0
+            self.action = np.zeros_like(self.action)
             self.command = action_map.at_rest(q[:, self._motors])
         state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action)
         self.observation = self._observer.observe(state) if self._started else self._observer.restart(state)
@@ -206,95 +214,36 @@ def normalize(observation: Array, mean: Array, std: Array) -> NDArray[np.float32
 
 
 def record_golden(policy: Policy, states: list[tuple[Array, Array, Array, Array]]) -> Policy:
-    """Return the policy with golden pairs for a run of measured states (q, dq, IMU quaternion, IMU velocity), n = 1 each."""
+    """Return the policy with golden pairs for a run of measured states (q, dq, IMU quaternion, IMU velocity; n = 1)."""
     runner = policy.runner()
     rows: list[list[Array]] = []
     for state in states:
         command = runner.step(*state)
         rows.append([a[0].copy() for a in (*state, runner.observation, runner.action, command)])
-    return Policy(policy.contract, policy._weights, Golden(*(np.array(column) for column in zip(*rows, strict=True))))
+    golden = Golden(*(np.array(column) for column in zip(*rows, strict=True)))
+    return Policy(policy.contract, policy._weights, golden)
 
 
-def read_arrays(path: Path, shapes: dict[str, tuple[int | None, ...]]) -> dict[str, Array]:
-    """Read an .npz of exactly these arrays; None stands for any length. Nothing is allocated before its shape is checked."""
-    arrays: dict[str, Array] = {}
+def _read_contract(data: bytes, source: str) -> Contract:
     try:
-        with zipfile.ZipFile(path) as archive:
-            names = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
-            if set(names) != set(shapes) or len(archive.infolist()) != len(shapes):
-                raise PolicyError(f"{path}: holds {sorted(names)}, expected {sorted(shapes)}")
-            for name, wanted in shapes.items():
-                with archive.open(names[name]) as stream:
-                    _check_header(path, name, stream, wanted, names[name].file_size)
-                with archive.open(names[name]) as stream:
-                    arrays[name] = npy.read_array(stream, allow_pickle=False).astype(np.float64)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
-        raise PolicyError(f"{path}: not an array file: {error}") from None
-    for name, array in arrays.items():
-        if not name.startswith("imu_") and not np.isfinite(array).all():
-            raise PolicyError(f"{path}: {name}: holds values that are not finite")
-    return arrays
-
-
-def _check_header(path: Path, name: str, stream: Any, wanted: tuple[int | None, ...], size: int) -> None:
-    version = npy.read_magic(stream)
-    shape, _, dtype = (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(stream)
-    fits = len(shape) == len(wanted) and all(w in (None, s) for s, w in zip(shape, wanted, strict=True))
-    elements = int(np.prod([float(s) for s in shape]))
-    if dtype not in (np.dtype(np.float64), np.dtype(np.float32)) or not fits or elements > MAX_ELEMENTS:
-        raise PolicyError(f"{path}: {name}: is {dtype} {shape}, expected floats {wanted}")
-    if elements * dtype.itemsize > size:
-        raise PolicyError(f"{path}: {name}: is shorter than its header says")
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    data = path.read_bytes()
-    return {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
-
-
-class _Fingerprint(Strict):
-    sha256: str
-    bytes: int
-
-
-class _Manifest(Strict):
-    files: dict[str, _Fingerprint]
-
-
-def _check_folder(folder: Path) -> None:
-    """Refuse a folder that is not exactly a policy, before any of its contents is interpreted."""
-    if folder.is_file():
-        raise PolicyError(f"{folder}: a policy is a folder written by `sim2real train` or `sim2real export`, not a {folder.suffix or 'plain'} file")
-    if not folder.is_dir():
-        raise PolicyError(f"{folder}: no such policy folder")
-    expected = {*FILES, "manifest.yaml"}
-    found = {p.name for p in folder.iterdir()}
-    if found != expected:
-        missing, extra = sorted(expected - found), sorted(found - expected)
-        raise PolicyError(f"{folder}: not a policy folder: missing {missing or 'nothing'}, unexpected {extra or 'nothing'}")
-    if any(p.is_symlink() or p.stat().st_size > MAX_FILE for p in folder.iterdir()):
-        raise PolicyError(f"{folder}: holds a link or a file over {MAX_FILE} bytes")
-    text = (folder / "manifest.yaml").read_bytes().decode("utf-8", errors="replace")
-    try:
-        manifest = validate(_Manifest, parse_yaml(text, str(folder / "manifest.yaml")), str(folder / "manifest.yaml"))
+        plain = parse_yaml(data, source)
+        if plain.get("format") == FORMAT and plain.get("version") != VERSION:
+            remedy = f"this sim2real reads {VERSION}: export the policy again"
+            raise PolicyError(f"{source}: version: the format is of version {plain.get('version')}; {remedy}")
+        return validate(Contract, plain, source)
     except ConfigError as error:
         raise PolicyError(str(error)) from None
-    if set(manifest.files) != set(FILES) or dump_yaml(manifest.model_dump()) != text:
-        raise PolicyError(f"{folder / 'manifest.yaml'}: was changed by hand; export the policy again")
-    for name, stated in manifest.files.items():
-        if _fingerprint(folder / name) != stated.model_dump():
-            raise PolicyError(f"{folder / name}: its SHA-256 is not the manifest's: the file was changed or cut off; export the policy again")
 
 
-def _weight_shapes(contract: Contract) -> dict[str, tuple[int | None, ...]]:
+def _weight_shapes(contract: Contract) -> Shapes:
     sizes = contract.network.sizes
-    shapes: dict[str, tuple[int | None, ...]] = {"obs_mean": (sizes[0],), "obs_std": (sizes[0],)}
-    for k, (n_in, n_out) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    shapes: Shapes = {"obs_mean": (sizes[0],), "obs_std": (sizes[0],)}
+    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
         shapes |= {f"w{k}": (n_in, n_out), f"b{k}": (n_out,)}
     return shapes
 
 
-def _golden_shapes(contract: Contract) -> dict[str, tuple[int | None, ...]]:
+def _golden_shapes(contract: Contract) -> Shapes:
     n_joints, n_actions = len(contract.robot.joints), len(contract.action.actuators)
     widths = {"q": n_joints, "dq": n_joints, "imu_quaternion": 4, "imu_angular_velocity": 3}
     widths |= {"observation": contract.observation.size, "action": n_actions, "command": n_actions}

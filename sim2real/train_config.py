@@ -1,13 +1,13 @@
 """What a training run is made of, read from YAML. Imports nothing heavy: a config is checked before anything starts."""
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from sim2real.a2c.config import A2CConfig
 from sim2real.config import Strict, read_yaml, validate
-from sim2real.errors import ConfigError, nearest
+from sim2real.errors import ConfigError, closest, nearest
 
 PRESETS = Path(__file__).parent / "presets"
 
@@ -29,6 +29,28 @@ class GymEnvironment(Strict):
     options: dict[str, Any] = Field(default_factory=dict, description="Keyword arguments of gymnasium.make")
 
 
+def _kind(environment: Any) -> str | None:
+    """Tell a robot's environment from Gymnasium's by its keys, so that an error speaks of one of them only."""
+    if isinstance(environment, RobotEnvironment | GymEnvironment):
+        return "gymnasium" if isinstance(environment, GymEnvironment) else "robot"
+    if not isinstance(environment, dict) or not environment:
+        return None
+    if "gymnasium" in environment or "robot" in environment:
+        return "gymnasium" if "gymnasium" in environment else "robot"
+    meant = {closest(str(key), [*RobotEnvironment.model_fields, "gymnasium"]) for key in environment}
+    return "gymnasium" if "gymnasium" in meant else "robot"
+
+
+Environment = Annotated[
+    Annotated[RobotEnvironment, Tag("robot")] | Annotated[GymEnvironment, Tag("gymnasium")],
+    Discriminator(
+        _kind,
+        custom_error_type="environment",
+        custom_error_message="must be a mapping with the key robot or gymnasium, e.g. {robot: cartpole, task: balance}",
+    ),
+]
+
+
 class Goal(Strict):
     """Stop early once the mean return of the last `episodes` episodes reaches `mean_return`."""
 
@@ -39,7 +61,7 @@ class Goal(Strict):
 class TrainConfig(Strict):
     """One training run."""
 
-    environment: RobotEnvironment | GymEnvironment
+    environment: Environment
     worlds: int = Field(gt=0, le=16384)
     steps: int = Field(gt=0, description="Control steps in all worlds together")
     seed: int = Field(default=0, ge=0)
@@ -71,21 +93,24 @@ def preset_names() -> list[str]:
 
 
 def load_train_config(name: str | Path, overrides: dict[str, Any] | None = None) -> TrainConfig:
-    """Load a config by preset name or path, with some keys replaced: {"steps": 1000, "environment.engine": "mujoco"}."""
+    """Load a config by preset name or path, with some keys replaced: {"environment.engine": "mujoco"}."""
     path = Path(name)
     if path.suffix not in (".yaml", ".yml"):
-        if str(name) not in preset_names():
-            known = ", ".join(preset_names())
-            raise ConfigError(f"no preset '{name}'{nearest(str(name), preset_names())}; shipped: {known}; or give a .yaml file")
+        names = preset_names()
+        if str(name) not in names:
+            known = f"shipped: {', '.join(names)}; or give a .yaml file"
+            raise ConfigError(f"no preset '{name}'{nearest(str(name), names)}; {known}")
         path = PRESETS / f"{name}.yaml"
     data = read_yaml(path)
     for dotted, value in (overrides or {}).items():
-        _replace(data, dotted, value)
+        _replace(data, dotted, value, str(path))
     return validate(TrainConfig, data, str(path))
 
 
-def _replace(data: dict[str, Any], dotted: str, value: Any) -> None:
+def _replace(data: dict[str, Any], dotted: str, value: Any, source: str) -> None:
     *parents, key = dotted.split(".")
     for parent in parents:
         data = data.setdefault(parent, {})
+        if not isinstance(data, dict):
+            raise ConfigError(f"{source}: {parent}: must be a mapping to replace {dotted} in it")
     data[key] = value

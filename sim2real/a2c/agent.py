@@ -6,11 +6,10 @@ Read from top to bottom: what a batch is, the three losses with their formulas, 
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from sim2real.a2c.backend import keras, tf
 from sim2real.a2c.config import A2CConfig
 from sim2real.a2c.network import ActorCritic, NumpyActorCritic, RunningNorm
 from sim2real.a2c.returns import gae

@@ -1,6 +1,6 @@
 """Settings of the agent. No TensorFlow here, so that a config can be read and checked at once."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -10,7 +10,7 @@ from sim2real.config import Strict
 class A2CConfig(Strict):
     """Advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783) with GAE (Schulman et al. 2016, arXiv 1506.02438)."""
 
-    hidden: tuple[int, ...] = Field(default=(64, 64), description="Widths of the hidden layers")
+    hidden: tuple[Annotated[int, Field(gt=0)], ...] = Field(default=(64, 64), description="Widths of the hidden layers")
     activation: Literal["relu", "tanh", "elu"] = "tanh"
     init: Literal["orthogonal", "he_normal"] = "orthogonal"
     shared: bool = Field(default=True, description="One trunk for actor and critic")

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
+from sim2real.a2c.backend import keras, tf
 from sim2real.a2c.config import A2CConfig
 from sim2real.policy import ACTIVATIONS
 

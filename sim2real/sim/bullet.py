@@ -2,17 +2,13 @@
 
 Facts behind the choices, all measured on PyBullet 3.2.7:
 - `stepSimulation` with `numSubSteps` gives the same bits as that many single steps with the effort set each time, at 75 %
-  of the time. A control period is therefore one call, or one for each stretch between two arriving commands.
+  of the time. A control period is therefore one call, or one for each stretch between two arriving commands. But Bullet
+  computes the torque of joint damping only once a call, so a world with damping takes single steps.
 - A world that has seen a NaN falls through its floor even after restoreState: it is reloaded.
 - changeDynamics ignores negative and NaN values without a word, so what was set is read back.
 """
 
-import ctypes
-import os
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +18,12 @@ from numpy.typing import NDArray
 from randomization import Variant, VariantSpace
 from robots import Robot, write_urdf
 from sim2real.errors import EngineError
+from sim2real.quiet import quiet
 from sim2real.sim.actuators import DelayLine, holding_command
 from sim2real.sim.engine import GRAVITY, MAX_SPEED, Array, Index, WorldState
 from sim2real.sim.rotations import compose, inverse, rotate
 
-
-@contextmanager
-def quiet_stdout() -> Iterator[None]:
-    """Send what C code prints to file descriptor 1 to nowhere, so that `--json` stays JSON."""
-    sys.stdout.flush()
-    saved, null = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    try:
-        yield
-    finally:
-        ctypes.CDLL(None).fflush(None)  # C keeps a buffer of its own, which would come out later
-        os.dup2(saved, 1)
-        os.close(saved)
-        os.close(null)
-
-
-with quiet_stdout():
+with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
 
@@ -66,9 +47,10 @@ class BulletEngine:
             if self.state.healthy[world]:
                 self._worlds[world].apply(self._variant[world])
 
-    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+    def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
-        self._delays.reset(holding_command(self.robot, q), worlds)
+        if not keep_commands:
+            self._delays.reset(holding_command(self.robot, q), worlds)
         for row, world in enumerate(worlds):
             if not self.state.healthy[world]:
                 self._rebuild(world)
@@ -129,7 +111,7 @@ class _World:
     def __init__(self, robot: Robot, space: VariantSpace, urdf: Path) -> None:
         self.robot, self.space = robot, space
         self.dt = robot.control_dt / robot.substeps
-        with quiet_stdout():
+        with quiet(1):
             self.client: int = pybullet.connect(pybullet.DIRECT)
             if self.client < 0:
                 raise EngineError("PyBullet: no more physics clients (1,023 at most a process); use more workers")
@@ -178,10 +160,13 @@ class _World:
             mass, inertia = self.mass[k] * mass_scale[k], self.inertia[k] * mass_scale[k] * inertia_scale[k]
             self._call("changeDynamics", self.body, link, mass=mass, localInertiaDiagonal=inertia.tolist())
             self._confirm(self.robot.model.bodies[k], link, mass, inertia)
+        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for every substep to come.
+        self._set_substeps(1)
         for joint, damping, friction in zip(self.joint_ids, values[block("damping")].tolist(), values[block("friction")].tolist(), strict=True):
             self._call("changeDynamics", self.body, joint, jointDamping=damping)
             # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
             self._call("setJointMotorControl2", self.body, joint, pybullet.VELOCITY_CONTROL, targetVelocity=0, force=friction)
+        self.damped = bool(values[block("damping")].any())
         self.strength = values[block("strength")].tolist()
 
     def _confirm(self, name: str, link: int, mass: float, inertia: Array) -> None:
@@ -193,6 +178,9 @@ class _World:
         if not self.robot.fixed_base:
             position, quaternion = self._com_pose
             position = position + [0.0, 0.0, self.robot.file.base_height]
+            # Out of reach of the floor first: contacts remember their impulses, and so the last episode, until they part.
+            self._call("resetBasePositionAndOrientation", self.body, [0, 0, 1e4], [0, 0, 0, 1])
+            self._call("performCollisionDetection")
             self._call("resetBasePositionAndOrientation", self.body, position.tolist(), quaternion.tolist())
             self._call("resetBaseVelocity", self.body, [0, 0, 0], [0, 0, 0])
         for joint, position, velocity in zip(self.joint_ids, q.tolist(), dq.tolist(), strict=True):
@@ -208,8 +196,9 @@ class _World:
         tau: list[float] = []
         for command, substeps in stretches:
             tau = [s * min(max(c, -e), e) for c, s, e in zip(command, self.strength, self.efforts, strict=True)]
-            self._set_efforts(tau)
-            self._advance(substeps)
+            span = 1 if self.damped else substeps
+            for _ in range(0, substeps, span):
+                self._advance(tau, span)
         return tau
 
     def _step_servo(self, stretches: list[tuple[list[float], int]]) -> list[float]:
@@ -224,19 +213,19 @@ class _World:
                     s * min(max(kp * (c - state[0]) + kd * (r - state[1]), -e), e)
                     for c, r, s, e, (kp, kd), state in zip(command, reference, self.strength, self.efforts, gains, states, strict=True)
                 ]
-                self._set_efforts(tau)
-                self._advance(1)
+                self._advance(tau, 1)
         return tau
 
-    def _set_efforts(self, tau: list[float]) -> None:
+    def _advance(self, tau: list[float], substeps: int) -> None:
         for joint, effort in zip(self.motor_ids, tau, strict=True):
             pybullet.setJointMotorControl2(self.body, joint, pybullet.TORQUE_CONTROL, force=effort, physicsClientId=self.client)
+        self._set_substeps(substeps)
+        pybullet.stepSimulation(physicsClientId=self.client)
 
-    def _advance(self, substeps: int) -> None:
+    def _set_substeps(self, substeps: int) -> None:
         if substeps != self._substeps:
             pybullet.setPhysicsEngineParameter(fixedTimeStep=substeps * self.dt, numSubSteps=substeps, physicsClientId=self.client)
             self._substeps = substeps
-        pybullet.stepSimulation(physicsClientId=self.client)
 
     def joints(self) -> tuple[list[float], list[float]]:
         states = pybullet.getJointStates(self.body, self.joint_ids, physicsClientId=self.client)

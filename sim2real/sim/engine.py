@@ -16,7 +16,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 GRAVITY = -9.81  # [m/s^2] along z
-MAX_SPEED = 1e3  # [rad/s or m/s] a world with a faster joint counts as diverged
+MAX_SPEED = 1e3  # [rad/s or m/s] a world with a faster joint or base counts as diverged
+MAX_PLACE = 1e6  # [rad or m] so does one whose joint or base is farther out
 
 
 @dataclass
@@ -60,9 +61,10 @@ class WorldState:
 
     def quarantine(self, robot: Robot) -> None:
         """Mark the worlds whose physics diverged as not healthy, and show a harmless state in their place."""
-        total = self.q.sum(axis=1) + self.base_position.sum(axis=1) + self.base_velocity.sum(axis=1) + self.tau.sum(axis=1)
-        fastest = np.abs(self.dq).max(axis=1)  # NaN where any is NaN
-        diverged = ~(np.isfinite(total) & (fastest < MAX_SPEED))
+        speeds = np.concatenate([self.dq, self.base_velocity, self.base_angular_velocity], axis=1)
+        places = np.concatenate([self.q, self.base_position], axis=1)
+        sound = (np.abs(speeds).max(axis=1) < MAX_SPEED) & (np.abs(places).max(axis=1) < MAX_PLACE)  # False where any is NaN
+        diverged = ~(sound & np.isfinite(self.tau).all(axis=1))
         if diverged.any():
             self.calm(robot, np.flatnonzero(diverged))
 
@@ -86,11 +88,12 @@ class Engine(Protocol):
     def apply(self, variant: Variant, worlds: Index) -> None:
         """Give each of `worlds` its row of `variant`. Always computed from the stored nominal: never compounds."""
 
-    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+    def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """Put `worlds` into joint positions q and velocities dq: (len(worlds), n_joints), base at rest at the origin.
 
         Commands on their way are dropped; until the first command arrives, motors hold: zero effort or velocity, or the
-        reset position. A world that was not healthy is rebuilt from scratch first.
+        reset position. With `keep_commands` they arrive all the same, as in a twin that is put onto its robot. A world
+        that was not healthy is rebuilt from scratch first.
         """
 
     def step(self, command: Array, delay: Array) -> None:

@@ -69,9 +69,10 @@ class MujocoEngine:
             model.actuator_forcerange[:] = self._nominal.actuator_forcerange * strength[row, :, None]
             mujoco.mj_setConst(model, self._data[0])  # else what derives from masses keeps its nominal value
 
-    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+    def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
-        self._delays.reset(holding_command(self.robot, q), worlds)
+        if not keep_commands:
+            self._delays.reset(holding_command(self.robot, q), worlds)
         self.rebuilt += int((~self.state.healthy[worlds]).sum())  # the state is the whole world: writing it rebuilds it
         self.state.healthy[worlds] = True
         physics = np.zeros((len(worlds), self._physics.shape[1]))
@@ -134,6 +135,7 @@ def build_spec(robot: Robot) -> Any:
     spec.option.gravity = [0, 0, GRAVITY]
     spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
     spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_AUTORESET  # a diverged world is ours to see
+    spec.compiler.degree = False
     spec.compiler.autolimits = False
     spec.compiler.balanceinertia = False
     root = _add_link(spec, spec.worldbody, robot.model.root, Pose((0.0, 0.0, robot.file.base_height), (0.0, 0.0, 0.0)))
@@ -145,7 +147,7 @@ def build_spec(robot: Robot) -> Any:
         body = _add_link(spec, bodies[joint.parent], robot.model.link(joint.child), joint.origin)
         bodies[joint.child] = body
         if joint.type != "fixed":
-            _add_joint(body, joint)
+            _add_joint(spec, body, joint)
     for actuator in robot.actuators:
         gain, bias = {"effort": (1.0, [0, 0, 0]), "velocity": (actuator.kd, [0, 0, -actuator.kd]), "position": (actuator.kp, [0, -actuator.kp, -actuator.kd])}[actuator.mode]
         motor = spec.add_actuator(name=actuator.joint, target=actuator.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
@@ -186,10 +188,12 @@ def _add_collision(spec: Any, body: Any, shape: Shape, name: str) -> None:
     body.add_geom(name=name, pos=shape.origin.xyz, quat=_wxyz(shape.origin), mass=0, contype=1, conaffinity=0, **options)
 
 
-def _add_joint(body: Any, joint: Joint) -> None:
+def _add_joint(spec: Any, body: Any, joint: Joint) -> None:
     kind = mujoco.mjtJoint.mjJNT_SLIDE if joint.type == "prismatic" else mujoco.mjtJoint.mjJNT_HINGE
     made = body.add_joint(name=joint.name, type=kind, axis=joint.axis)
     made.damping[0], made.frictionloss = joint.damping, joint.friction
+    # As stiff as the time step bears: with MuJoCo's defaults a joint under 90 % of its friction creeps 100 times faster.
+    made.solref_friction, made.solimp_friction = [2 * spec.option.timestep, 1], [0.99, 0.99, 0.001, 0.5, 2]
     if np.isfinite([joint.limit.lower, joint.limit.upper]).all():
         made.limited, made.range = True, [joint.limit.lower, joint.limit.upper]
 

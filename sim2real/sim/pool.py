@@ -24,7 +24,8 @@ from sim2real.errors import EngineError
 from sim2real.sim.engine import Array, Index, WorldState
 
 TIMEOUT = 30.0  # [s] a worker that takes longer over one request counts as hung
-Request = Literal[b"s", b"a", b"r"]  # step, apply, reset
+START_TIMEOUT = 300.0  # [s] the same for its start, when it loads all its worlds
+Request = Literal[b"s", b"a", b"r", b"k"]  # step, apply, reset, reset keeping the commands
 DONE, FAILED = b".", b"!"
 
 
@@ -86,10 +87,10 @@ class EnginePool:
         self._arrays["variant"][worlds] = variant.values
         self._request(b"a", worlds)
 
-    def reset(self, q: Array, dq: Array, worlds: Index) -> None:
+    def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
         self._arrays["start_q"][worlds], self._arrays["start_dq"][worlds] = q, dq
-        self._request(b"r", worlds)
+        self._request(b"k" if keep_commands else b"r", worlds)
 
     def step(self, command: Array, delay: Array) -> None:
         """See `Engine.step`."""
@@ -115,14 +116,22 @@ class EnginePool:
         """Let workers handle one request side by side; replace those that die or hang over it."""
         for worker in workers:
             worker.send(request)
+        refusals = []
         for worker in workers:
-            if not worker.wait():
+            try:
+                answered = worker.wait(TIMEOUT)
+            except EngineError as error:
+                refusals.append(error)  # raised once all have answered, lest an answer be taken for the next request's
+                continue
+            if not answered:
                 worker.stop()
                 self.state.calm(self.robot, np.arange(self.n_worlds)[worker.worlds])
                 self._workers[self._workers.index(worker)] = replacement = _Worker(self, worker.worlds)
                 replacement.wait_until_ready()
-                if request == b"r":  # else a caller would wait for worlds that nobody has reset
+                if request in (b"r", b"k"):  # else a caller would wait for worlds that nobody has reset
                     self._round(b"r", [replacement])
+        if refusals:
+            raise refusals[0]
 
 
 class _Worker:
@@ -149,9 +158,9 @@ class _Worker:
         except BrokenPipeError:
             return  # it has died; wait() will say so
 
-    def wait(self) -> bool:
+    def wait(self, timeout: float) -> bool:
         """Wait for the answer; False when the worker died or hung. Raise EngineError with what it reports."""
-        ready, _, _ = select.select([self._from_worker], [], [], TIMEOUT)
+        ready, _, _ = select.select([self._from_worker], [], [], timeout)
         answer = os.read(self._from_worker, 1) if ready else b""
         if answer == FAILED:
             length = int.from_bytes(os.read(self._from_worker, 4), "little")
@@ -159,7 +168,7 @@ class _Worker:
         return answer == DONE
 
     def wait_until_ready(self) -> None:
-        if not self.wait():
+        if not self.wait(START_TIMEOUT):
             self.stop()
             raise EngineError(f"a PyBullet worker did not start (exit status {self._process.returncode}); its message is above")
 

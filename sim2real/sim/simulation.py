@@ -61,9 +61,12 @@ class Simulation:
             return Senses(q, dq, np.full((self.n_worlds, 4), np.nan), np.full((self.n_worlds, 3), np.nan))
         return Senses(q, dq, self.state.imu_quaternion.copy(), self.state.imu_angular_velocity.copy())
 
-    def advance(self, command: Array) -> None:
-        """Advance one control period under a command (n_worlds, n_actuators), which arrives after the Variant's delay."""
-        delay = self.variant["latency"] + self.variant["jitter"] * self._rng.random(self.n_worlds)
+    def advance(self, command: Array, late: float = 0.0) -> None:
+        """Advance one control period under a command (n_worlds, n_actuators), which arrives after the Variant's delay.
+
+        `late` [s] is when the command was issued, from the beginning of the period; the last one acts until then.
+        """
+        delay = late + self.variant["latency"] + self.variant["jitter"] * self._rng.random(self.n_worlds)
         self.engine.step(command, delay)
 
     def close(self) -> None:

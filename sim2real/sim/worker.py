@@ -22,7 +22,7 @@ def serve(engine: BulletEngine, shared: SharedWorlds, worlds: slice, request: by
     elif request == b"a":
         engine.apply(Variant(engine.space, arrays["variant"][chosen]), chosen)
     else:
-        engine.reset(arrays["start_q"][chosen], arrays["start_dq"][chosen], chosen)
+        engine.reset(arrays["start_q"][chosen], arrays["start_dq"][chosen], chosen, keep_commands=request == b"k")
         arrays["rebuilt"][0] = engine.rebuilt
 
 

@@ -1,78 +1,26 @@
-"""The URDF reader refuses each planted fault by name, and what is written reads back equal."""
+"""The URDF reader refuses each planted fault by file, line and element, and reads sound robots as they are."""
 
 import os
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
-import mujoco
 import numpy as np
-import pybullet
 import pybullet_data
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from robots.catalog import CATALOG
-from robots.model import Box, Cylinder, Inertial, Joint, Limit, Link, Mesh, Pose, RobotModel, Shape, Sphere
-from robots.urdf import digest, read_urdf, urdf_text, write_urdf
+from robots.model import Box, Cylinder, Inertial, Joint, Limit, Pose, RobotModel, Shape
+from robots.urdf import read_urdf, urdf_text
 from sim2real.errors import RobotError
 
-FURUTA = CATALOG / "furuta" / "furuta.urdf"
 PYBULLET = Path(pybullet_data.getDataPath())
 
-SOUND = """<?xml version="1.0"?>
-<robot name="sound">
-  <material name="red"><color rgba="1 0 0 1"/></material>
-  <link name="base"/>
-  <link name="arm">
-    <inertial>
-      <origin xyz="0 0 0.1" rpy="0 0 0"/>
-      <mass value="1.5"/>
-      <inertia ixx="0.02" ixy="0" ixz="0" iyy="0.02" iyz="0" izz="0.01"/>
-    </inertial>
-    <visual><geometry><box size="1 2 3"/></geometry><material name="red"/></visual>
-    <collision><geometry><cylinder radius="0.1" length="0.5"/></geometry></collision>
-  </link>
-  <link name="tool"/>
-  <joint name="shoulder" type="revolute">
-    <origin xyz="0 0 1"/>
-    <parent link="base"/>
-    <child link="arm"/>
-    <axis xyz="0 0 2"/>
-    <limit lower="-1" upper="1" effort="10" velocity="3"/>
-    <dynamics damping="0.1" friction="0.2"/>
-  </joint>
-  <joint name="flange" type="fixed">
-    <parent link="arm"/>
-    <child link="tool"/>
-  </joint>
-</robot>
-"""
+Write = Callable[[str | bytes], Path]
+Refusal = Callable[..., str]
+InertialOf = Callable[[RobotModel, str], Inertial]
 
-
-@pytest.fixture
-def write(tmp_path):
-    """A function that writes a URDF text (or bytes) to a file and returns its path."""
-
-    def _write(text):
-        path = tmp_path / "planted.urdf"
-        path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return path
-
-    return _write
-
-
-def refusal(path, **options):
-    """The message of the RobotError, which must be one line that starts with the file."""
-    with pytest.raises(RobotError) as error:
-        read_urdf(path, **options)
-    message = str(error.value)
-    assert message.startswith(f"{path}:")
-    assert "\n" not in message
-    return message
-
-
-# what is replaced in SOUND, by what, the element that must be named, a word of the reason
+# what is replaced in the sound robot, by what, the element that must be named, a word of the reason
 FAULTS = {
     "joint twice": ('name="flange"', 'name="shoulder"', "joint 'shoulder'", "taken by the joint in line 15"),
     "link twice": ('link name="tool"', 'link name="arm"', "link 'arm'", "taken by the link in line 5"),
@@ -154,22 +102,25 @@ FAULTS = {
 
 
 @pytest.mark.parametrize(("old", "new", "element", "reason"), FAULTS.values(), ids=FAULTS)
-def test_planted_fault_is_refused_by_file_line_and_element(write, old, new, element, reason):
-    assert SOUND.count(old) == 1
-    message = refusal(write(SOUND.replace(old, new)))
+def test_planted_fault_is_refused_by_file_line_and_element(
+    refusal: Refusal, sound: str, write: Write, old: str, new: str, element: str, reason: str
+) -> None:
+    assert sound.count(old) == 1
+    message = refusal(write(sound.replace(old, new)))
     assert element in message
     assert reason in message
 
 
 @pytest.mark.parametrize("fault", ["zero axis", "reversed limits", "negative mass"])
-def test_line_number_is_that_of_the_element(write, fault):
-    text = SOUND.replace(*FAULTS[fault][:2])
+def test_line_number_is_that_of_the_element(refusal: Refusal, sound: str, write: Write, fault: str) -> None:
+    text = sound.replace(*FAULTS[fault][:2])
     line = next(n for n, row in enumerate(text.splitlines(), 1) if FAULTS[fault][1] in row)
     path = write(text)
     assert refusal(path).startswith(f"{path}:{line}: ")
 
 
-def chain(joints, kind="continuous", inertial='<mass value="1"/><inertia ixx="1" iyy="1" izz="1"/>'):
+def chain(joints: int, kind: str = "continuous") -> str:
+    inertial = '<mass value="1"/><inertia ixx="1" iyy="1" izz="1"/>'
     rows = ['<robot name="chain">', '<link name="l0"/>']
     for i in range(1, joints + 1):
         rows.append(f'<link name="l{i}"><inertial>{inertial}</inertial></link>')
@@ -183,10 +134,10 @@ def chain(joints, kind="continuous", inertial='<mass value="1"/><inertia ixx="1"
         ("", "empty"),
         (" \n ", "empty"),
         (bytes(range(256)), "not well-formed"),
-        (SOUND[:300], "not well-formed"),
-        (SOUND.replace("</robot>", ""), "not well-formed"),
-        ("\n" + SOUND, "declaration not at start"),
-        (SOUND.replace('name="sound"', 'name="a" name="b"'), "duplicate attribute"),
+        ('<robot name="a"><li', "not well-formed"),
+        ('<robot name="a"><link name="b"/>', "not well-formed"),
+        ('\n<?xml version="1.0"?><robot name="a"/>', "declaration not at start"),
+        ('<robot name="a" name="b"/>', "duplicate attribute"),
         ('<?xml version="1.0" encoding="klingon"?><robot name="a"/>', "save it as UTF-8"),
         ('<sdf version="1.6"><model name="a"/></sdf>', "must be <robot>"),
         ('<robot name="a"/>', "there is no <link>"),
@@ -196,23 +147,21 @@ def chain(joints, kind="continuous", inertial='<mass value="1"/><inertia ixx="1"
         (f'<!DOCTYPE robot [<!ENTITY a "{"x" * 1000}">]><robot name="&a;"/>', "DOCTYPE"),
         ('<!DOCTYPE robot [<!ENTITY a SYSTEM "file:///etc/passwd">]><robot name="&a;"/>', "DOCTYPE"),
         ('<robot name="&a;"><link name="b"/></robot>', "undefined entity"),
-        (chain(2).replace('parent link="l0"', 'parent link="l2"'), "'l1': "),
+        (chain(2).replace('parent link="l0"', 'parent link="l2"').replace('<link name="l0"/>', ""), "no root link"),
         (chain(128), "127"),
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else "bytes",
 )
-def test_what_is_not_one_robot_is_refused(write, text, reason):
-    if reason == "'l1': ":
-        text, reason = text.replace('<link name="l0"/>', ""), "cycle"
+def test_what_is_not_one_robot_is_refused(refusal: Refusal, write: Write, text: str | bytes, reason: str) -> None:
     assert reason in refusal(write(text))
 
 
-def test_cycle_beside_a_sound_root_is_refused(write):
+def test_cycle_beside_a_sound_root_is_refused(refusal: Refusal, write: Write) -> None:
     text = chain(3).replace('parent link="l0"', 'parent link="l3"')
     assert "'j1': hangs on a cycle" in refusal(write(text))
 
 
-def test_file_that_is_missing_too_large_or_no_file_is_refused(tmp_path):
+def test_file_that_is_missing_too_large_or_no_file_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     assert "no such file" in refusal(tmp_path / "absent.urdf")
     assert "not a regular file" in refusal(tmp_path)
     fifo = tmp_path / "fifo.urdf"
@@ -224,34 +173,38 @@ def test_file_that_is_missing_too_large_or_no_file_is_refused(tmp_path):
     assert "at most 20,000,000" in refusal(large)
 
 
-def test_links_and_joints_that_both_engines_bear_are_accepted(write):
+def test_links_and_joints_that_both_engines_bear_are_accepted(write: Write) -> None:
     assert len(read_urdf(write(chain(127))).movable) == 127
     assert len(read_urdf(write(chain(3000, kind="fixed"))).links) == 3001
 
 
-def test_mass_is_asked_of_what_moves_only(write):
+def test_mass_is_asked_of_what_moves_only(refusal: Refusal, sound: str, write: Write) -> None:
     massless = '<link name="arm"><inertial><mass value="0"/><inertia ixx="0" iyy="0" izz="0"/></inertial></link>'
-    start, end = SOUND.index('<link name="arm">'), SOUND.index('<link name="tool"/>')
-    tool = f'<link name="tool">{SOUND[SOUND.index("<inertial>") : SOUND.index("<visual>")]}</link>'
-    moved_by_its_tool = SOUND[:start] + massless + SOUND[end:].replace('<link name="tool"/>', tool)
+    start, end = sound.index('<link name="arm">'), sound.index('<link name="tool"/>')
+    tool = f'<link name="tool">{sound[sound.index("<inertial>") : sound.index("<visual>")]}</link>'
+    moved_by_its_tool = sound[:start] + massless + sound[end:].replace('<link name="tool"/>', tool)
     assert read_urdf(write(moved_by_its_tool)).bodies == ("tool",)
-    no_mass_at_all = SOUND[:start] + '<link name="arm"/>' + SOUND[end:]
+    no_mass_at_all = sound[:start] + '<link name="arm"/>' + sound[end:]
     assert "link 'arm': is moved by joint 'shoulder'" in refusal(write(no_mass_at_all))
     all_fixed = no_mass_at_all.replace('type="revolute"', 'type="fixed"')
     assert read_urdf(write(all_fixed)).bodies == ()
     assert "link 'base': is moved by its floating base" in refusal(write(all_fixed), floating_base=True)
 
 
-def test_inertia_of_a_bolted_root_may_be_a_placeholder_but_not_of_a_floating_one(write):
+def test_inertia_of_a_bolted_root_may_be_a_placeholder_but_not_of_a_floating_one(
+    refusal: Refusal, sound: str, write: Write
+) -> None:
     placeholder = '<link name="base"><inertial><mass value="1"/><inertia ixx="0" iyy="0" izz="0"/></inertial></link>'
-    path = write(SOUND.replace('<link name="base"/>', placeholder))
+    path = write(sound.replace('<link name="base"/>', placeholder))
     assert read_urdf(path).bodies == ("base", "arm")
     assert "link 'base': inertial: inertia: principal moments 0" in refusal(path, floating_base=True)
 
 
-def test_flat_plate_is_accepted_where_both_engines_accept_it(write):
-    plate = SOUND.replace('izz="0.01"', 'izz="0.04"')
-    assert read_urdf(write(plate)).link("arm").inertial.inertia[5] == 0.04
+def test_flat_plate_is_accepted_where_both_engines_accept_it(
+    refusal: Refusal, inertial_of: InertialOf, sound: str, write: Write
+) -> None:
+    plate = sound.replace('izz="0.01"', 'izz="0.04"')
+    assert inertial_of(read_urdf(write(plate)), "arm").inertia[5] == 0.04
     # Turned by 0.3 rad the sum A + B = C is lost in rounding: MuJoCo refuses it or not by chance.
     c, s = np.cos(0.3), np.sin(0.3)
     turn = np.array([[1, 0, 0], [0, c, -s], [0, s, c]])
@@ -263,8 +216,8 @@ def test_flat_plate_is_accepted_where_both_engines_accept_it(write):
     assert "triangle inequality" in refusal(write(turned))
 
 
-def test_what_is_read(write):
-    model = read_urdf(write(SOUND))
+def test_what_is_read(sound: str, write: Write) -> None:
+    model = read_urdf(write(sound))
     assert model.name == "sound"
     assert model.link_names == ("base", "arm", "tool")
     assert model.joint_names == ("shoulder",)
@@ -279,7 +232,7 @@ def test_what_is_read(write):
     assert arm.collisions == (Shape(Cylinder(0.1, 0.5)),)
 
 
-def test_order_is_depth_first_and_children_in_file_order(write):
+def test_order_is_depth_first_and_children_in_file_order(write: Write) -> None:
     ends = {"c": ("m", "n"), "b": ("base", "y"), "a": ("base", "m"), "d": ("m", "o")}
     links = "".join(f'<link name="{name}"/>' for name in ("y", "o", "n", "m", "base"))
     joints = "".join(
@@ -291,323 +244,37 @@ def test_order_is_depth_first_and_children_in_file_order(write):
     assert [joint.name for joint in model.joints] == ["b", "a", "c", "d"]
 
 
-def test_continuous_joint_has_no_bounds(write):
-    text = SOUND.replace('type="revolute"', 'type="continuous"')
+def test_continuous_joint_has_no_bounds(sound: str, write: Write) -> None:
+    text = sound.replace('type="revolute"', 'type="continuous"')
     assert read_urdf(write(text)).joint("shoulder").limit == Limit(-np.inf, np.inf, 10.0, 3.0)
     bare = text.replace('<limit lower="-1" upper="1" effort="10" velocity="3"/>', "")
     assert read_urdf(write(bare)).joint("shoulder").limit == Limit(-np.inf, np.inf, np.inf, np.inf)
 
 
-def test_extensions_of_other_tools_are_ignored(write):
+def test_extensions_of_other_tools_are_ignored(sound: str, write: Write) -> None:
     other = '<transmission name="t"><joint name="shoulder"/></transmission><gazebo><x a="1,5"/></gazebo><sensor/>'
-    text = SOUND.replace('<link name="tool"/>', f'<link name="tool"/>{other}').replace(
+    text = sound.replace('<link name="tool"/>', f'<link name="tool"/>{other}').replace(
         "<axis", '<safety_controller k_velocity="x"/><axis'
     )
-    assert read_urdf(write(text)) == read_urdf(write(SOUND))
+    assert read_urdf(write(text)) == read_urdf(write(sound))
 
 
 @pytest.mark.parametrize(
     ("file", "n_joints"), [("cartpole.urdf", 2), ("kuka_iiwa/model.urdf", 7), ("a1/a1.urdf", 12), ("r2d2.urdf", 8)]
 )
-def test_robots_of_others_are_accepted_as_they_stand(file, n_joints):
+def test_robots_of_others_are_accepted_as_they_stand(file: str, n_joints: int) -> None:
     assert len(read_urdf(PYBULLET / file).movable) == n_joints
 
 
-def test_floating_robot_of_others_is_accepted():
+def test_floating_robot_of_others_is_accepted(inertial_of: InertialOf) -> None:
     model = read_urdf(PYBULLET / "a1" / "a1.urdf", floating_base=True)
-    assert sum(model.link(name).inertial.mass for name in model.bodies) == pytest.approx(12.458, abs=1e-3)
-
-
-# --- meshes
-
-
-def stl(triangles=1, count=None, vertex=1.0):
-    corner = np.zeros((triangles, 12), "<f4")
-    corner[:, 6] = corner[:, 10] = vertex
-    rows = b"".join(row.tobytes() + b"\0\0" for row in corner)
-    return b"header".ljust(80, b"\0") + np.uint32(triangles if count is None else count).tobytes() + rows
-
-
-TRIANGLE = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvn 0 0 1\n"
-
-
-def with_mesh(filename, scale="1 1 1"):
-    return SOUND.replace('<box size="1 2 3"/>', f'<mesh filename="{filename}" scale="{scale}"/>')
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("m.stl", b"", "header says 84"),
-        ("m.stl", stl(count=0xFFFFFFF0), "header says 214748"),
-        ("m.stl", stl() + b"\0", "135 bytes"),
-        ("m.stl", stl(triangles=0), "without triangles"),
-        ("m.stl", stl(vertex=np.nan), "not finite"),
-        ("m.stl", b"solid cube\nfacet normal 0 0 1\n", "binary STL"),
-        ("m.obj", b"garbage", "without a face"),
-        ("m.obj", TRIANGLE, "without a face"),
-        ("m.obj", TRIANGLE + b"f 1 2\n", "without a face"),
-        ("m.obj", TRIANGLE + b"f 1 2 4\n", "item 4 of 3"),
-        ("m.obj", TRIANGLE + b"f 1 2 2000000000\n", "item 2000000000 of 3"),
-        ("m.obj", TRIANGLE + b"f 1 2 -4\n", "item -4 of 3"),
-        ("m.obj", TRIANGLE + b"f 1/2 2/1 3/1\n", "item 2 of 1"),
-        ("m.obj", TRIANGLE + b"f 1//1 2//1 3//0\n", "item 0 of 1"),
-        ("m.obj", TRIANGLE + b"f a b c\n", "broken OBJ"),
-        ("m.obj", b"v 0 0 nan\n" + TRIANGLE + b"f 1 2 3\n", "vertex 1"),
-        ("m.obj", b"v 0 0\n" + TRIANGLE + b"f 1 2 3\n", "vertex 1"),
-        ("m.ply", b"ply", "format '.ply'"),
-        ("other.stl", stl(), "is not a file"),
-    ],
-)
-def test_broken_mesh_is_refused(write, tmp_path, name, content, reason):
-    (tmp_path / name).write_bytes(content)
-    message = refusal(write(with_mesh("m.ply" if name == "m.ply" else "m" + Path(name).suffix)))
-    assert "planted.urdf:11: link 'arm': visual: geometry: mesh: " in message
-    assert reason in message
-
-
-def test_mesh_that_is_too_large_is_refused(write, tmp_path):
-    (tmp_path / "m.glb").touch()
-    os.truncate(tmp_path / "m.glb", 200_000_001)
-    assert "allowed are 200,000,000" in refusal(write(with_mesh("m.glb")))
-
-
-@pytest.mark.parametrize("scale", ["0 1 1", "1", "1 1 1 1", "x 1 1"])
-def test_scale_must_be_three_numbers_other_than_0(write, tmp_path, scale):
-    (tmp_path / "m.stl").write_bytes(stl())
-    assert "mesh: scale" in refusal(write(with_mesh("m.stl", scale)))
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("m.stl", stl(triangles=4)),
-        ("M.STL", stl()),
-        ("m.obj", TRIANGLE + b"  f 1/1/1 2//1 3\nf -1 -2 -3\n"),
-        ("m.dae", b"x"),
-        ("sub/m.glb", b"x"),
-    ],
-)
-def test_sound_mesh_is_accepted(write, tmp_path, name, content):
-    (tmp_path / name).parent.mkdir(exist_ok=True)
-    (tmp_path / name).write_bytes(content)
-    model = read_urdf(write(with_mesh(name, "1 -1 0.001")))
-    assert model.link("arm").visuals[0].geometry == Mesh((tmp_path / name).resolve(), (1.0, -1.0, 0.001))
-
-
-@pytest.fixture
-def workspace(tmp_path):
-    """ws/pkg/urdf/planted.urdf beside ws/pkg/meshes/m.stl, and out of reach tmp_path/secret.stl."""
-    (tmp_path / "secret.stl").write_bytes(stl())
-    for folder in ("urdf", "meshes"):
-        (tmp_path / "ws" / "pkg" / folder).mkdir(parents=True)
-    (tmp_path / "ws" / "pkg" / "meshes" / "m.stl").write_bytes(stl())
-    (tmp_path / "ws" / "pkg" / "urdf" / "link.stl").symlink_to(tmp_path / "secret.stl")
-    return tmp_path / "ws"
-
-
-def in_workspace(workspace, filename):
-    path = workspace / "pkg" / "urdf" / "planted.urdf"
-    path.write_text(with_mesh(filename))
-    return path
-
-
-@pytest.mark.parametrize(
-    ("filename", "reason"),
-    [
-        ("../../../secret.stl", "lies outside"),
-        ("package://pkg/../../secret.stl", "lies outside"),
-        ("package://../../secret.stl", "lies outside"),
-        ("package://../../../../../../../../etc/passwd", "lies outside"),
-        ("{top}/secret.stl", "lies outside"),
-        ("/etc/passwd", "lies outside"),
-        ("link.stl", "lies outside"),
-        ("file://{top}/ws/pkg/meshes/m.stl", "only relative names"),
-        ("https://example.org/m.stl", "only relative names"),
-        ("package://other/meshes/m.stl", "is not a file"),
-        ("package://", "only relative names"),
-        ("package:///etc/passwd", "only relative names"),
-        ("../meshes", "is not a file"),
-        ("m" * 5000, "is not a file"),
-    ],
-)
-def test_mesh_outside_of_the_roots_is_refused(workspace, filename, reason):
-    path = in_workspace(workspace, filename.format(top=workspace.parent))
-    assert reason in refusal(path, roots=[workspace])
-
-
-@pytest.mark.parametrize("root", ["", "pkg"])
-@pytest.mark.parametrize("filename", ["../meshes/m.stl", "package://pkg/meshes/m.stl", "{top}/ws/pkg/meshes/m.stl"])
-def test_mesh_inside_of_a_root_is_found(workspace, root, filename):
-    path = in_workspace(workspace, filename.format(top=workspace.parent))
-    model = read_urdf(path, roots=[workspace / root])
-    assert model.link("arm").visuals[0].geometry == Mesh((workspace / "pkg" / "meshes" / "m.stl").resolve())
-    assert "lies outside" in refusal(path)
-
-
-def test_mesh_is_found_from_a_relative_urdf_path(workspace, monkeypatch):
-    path = in_workspace(workspace, "m.stl")
-    shutil.copy(workspace / "pkg" / "meshes" / "m.stl", path.parent)
-    monkeypatch.chdir(path.parent)
-    geometry = read_urdf(Path("planted.urdf")).link("arm").visuals[0].geometry
-    assert geometry == Mesh((path.parent / "m.stl").resolve())
-
-
-# --- writing
-
-number = st.floats(-1e6, 1e6)
-length = st.floats(1e-3, 1e3)
-vector = st.tuples(number, number, number)
-pose = st.builds(Pose, vector, vector)
-unit = st.floats(0, 1)
-name = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="%"), min_size=1, max_size=12)
-geometry = st.one_of(
-    st.builds(Box, st.tuples(length, length, length)),
-    st.builds(Cylinder, length, length),
-    st.builds(Sphere, length),
-    st.builds(Mesh, st.just(CATALOG / "furuta" / "meshes" / "arm.stl"), st.tuples(length, length, length)),
-)
-visual = st.builds(Shape, geometry, pose, st.none() | st.tuples(unit, unit, unit, unit))
-inertial = st.builds(
-    lambda mass, size, at: Inertial(mass, Box(size).inertia(mass), at), length, st.tuples(length, length, length), pose
-)
-axis = vector.filter(lambda v: np.linalg.norm(v) > 1e-3).map(
-    lambda v: tuple((np.array(v) / np.linalg.norm(v)).tolist())
-)
-
-
-@st.composite
-def models(draw):
-    """A random small tree in canonical order."""
-    names = iter(draw(st.lists(name, min_size=13, max_size=13, unique=True)))
-    links, joints = [], []
-
-    def grow(depth, parent):
-        shapes = (draw(st.lists(visual, max_size=2)), draw(st.lists(st.builds(Shape, geometry, pose), max_size=2)))
-        link = Link(next(names), draw(inertial), *map(tuple, shapes))
-        links.append(link)
-        if parent:
-            kind = draw(st.sampled_from(["revolute", "continuous", "prismatic", "fixed"]))
-            joint = Joint(next(names), kind, parent, link.name, draw(pose))
-            if kind != "fixed":
-                bounds = sorted(draw(st.tuples(number, number))) if kind != "continuous" else (-np.inf, np.inf)
-                open_end = st.just(np.inf) if kind == "continuous" else st.nothing()
-                limit = Limit(*bounds, draw(length | open_end), draw(length | open_end))
-                joint = Joint(
-                    joint.name, kind, parent, link.name, joint.origin, draw(axis), limit, draw(length), draw(length)
-                )
-            joints.append(joint)
-        for _ in range(draw(st.integers(0, 2)) if depth < 2 else 0):
-            grow(depth + 1, link.name)
-
-    grow(0, None)
-    return RobotModel(draw(name), tuple(links), tuple(joints))
-
-
-@given(models())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_what_is_written_reads_back_equal(tmp_path, model):
-    path = tmp_path / "written.urdf"
-    write_urdf(model, path)
-    again = read_urdf(path, roots=[CATALOG])
-    assert again == model
-    assert urdf_text(again) == urdf_text(model)
-    assert digest(again) == digest(model)
-
-
-@pytest.mark.parametrize("path", [FURUTA, PYBULLET / "a1" / "a1.urdf", PYBULLET / "kuka_iiwa" / "model.urdf"])
-def test_real_robots_read_back_equal(tmp_path, path):
-    model = read_urdf(path)
-    write_urdf(model, tmp_path / "again.urdf")
-    assert read_urdf(tmp_path / "again.urdf", roots=[path.parent]) == model
-
-
-def test_written_text_has_short_lines_and_says_that_frames_have_no_mass(write):
-    text = urdf_text(read_urdf(write(SOUND)))
-    assert max(map(len, text.splitlines())) < 8191
-    assert text.count('<mass value="0.0"/>') == 2
-    assert text.count("<inertial>") == 3
-
-
-def test_joint_that_engines_cannot_bound_is_not_written(tmp_path):
-    joint = Joint("j", "revolute", "a", "b", limit=Limit(-np.inf, np.inf, 1.0, 1.0))
-    model = RobotModel("open", (Link("a"), Link("b")), (joint,))
-    with pytest.raises(RobotError, match="joint 'j': a revolute joint needs finite limits"):
-        urdf_text(model)
-    with pytest.raises(RobotError, match="cannot be written"):
-        write_urdf(RobotModel("one", (Link("a"),), ()), tmp_path / "absent" / "x.urdf")
-
-
-def test_both_engines_load_what_is_written(tmp_path):
-    model = read_urdf(FURUTA)
-    path = tmp_path / "written.urdf"
-    write_urdf(model, path)
-    mass = {link.name: link.inertial.mass for link in model.links}
-
-    mj = mujoco.MjModel.from_xml_path(str(path))
-    assert mj.body("arm_link").mass == pytest.approx(mass["arm_link"])
-    assert mj.body("pendulum_link").mass == pytest.approx(mass["pendulum_link"] + mass["imu_link"])
-
-    client = pybullet.connect(pybullet.DIRECT)
-    try:
-        body = pybullet.loadURDF(
-            str(path), useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE, physicsClientId=client
-        )
-        for index, joint in enumerate(model.joints):
-            info = pybullet.getJointInfo(body, index, physicsClientId=client)
-            dynamics = pybullet.getDynamicsInfo(body, index, physicsClientId=client)
-            assert info[1].decode() == joint.name
-            assert dynamics[0] == mass[joint.child]
-            assert dynamics[2] == pytest.approx(np.array(model.link(joint.child).inertial.inertia)[[0, 3, 5]])
-    finally:
-        pybullet.disconnect(client)
-
-
-# --- digest
-
-
-@pytest.fixture
-def copy(tmp_path):
-    """The furuta's folder, copied elsewhere."""
-    return Path(shutil.copytree(FURUTA.parent, tmp_path / "elsewhere"))
-
-
-def test_digest_is_of_the_content_not_of_the_place(copy):
-    original = digest(read_urdf(FURUTA))
-    assert digest(read_urdf(copy / "furuta.urdf")) == original
-    (copy / "meshes").rename(copy / "m")
-    text = (copy / "furuta.urdf").read_text().replace('"meshes/', '"m/').replace("  ", "\n\n")
-    (copy / "furuta.urdf").write_text(text)
-    assert digest(read_urdf(copy / "furuta.urdf")) == original
-
-
-def test_digest_changes_with_a_mass_and_with_one_byte_of_a_mesh(copy):
-    original = digest(read_urdf(FURUTA))
-    text = (copy / "furuta.urdf").read_text()
-    (copy / "furuta.urdf").write_text(text.replace('mass value="0.110"', 'mass value="0.1100001"'))
-    assert digest(read_urdf(copy / "furuta.urdf")) != original
-    (copy / "furuta.urdf").write_text(text)
-    mesh = copy / "meshes" / "arm.stl"
-    data = bytearray(mesh.read_bytes())
-    data[0] ^= 1
-    mesh.write_bytes(data)
-    assert digest(read_urdf(copy / "furuta.urdf")) != original
-
-
-def test_digest_of_a_mesh_that_went_missing_is_an_error(copy):
-    model = read_urdf(copy / "furuta.urdf")
-    (copy / "meshes" / "arm.stl").unlink()
-    with pytest.raises(RobotError, match=r"arm\.stl: cannot be read"):
-        digest(model)
-
-
-# --- anything at all
+    assert sum(inertial_of(model, link).mass for link in model.bodies) == pytest.approx(12.458, abs=1e-3)
 
 
 @given(st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
-def test_mutated_bytes_are_refused_or_read_but_never_crash(write, data):
-    text = bytearray(SOUND.encode())
+def test_mutated_bytes_are_refused_or_read_but_never_crash(sound: str, write: Write, data: st.DataObject) -> None:
+    text = bytearray(sound.encode())
     for _ in range(data.draw(st.integers(1, 4))):
         at = data.draw(st.integers(0, len(text) - 1))
         cut = data.draw(st.integers(0, 30))
@@ -618,5 +285,5 @@ def test_mutated_bytes_are_refused_or_read_but_never_crash(write, data):
         model = read_urdf(write(bytes(text)))
     except RobotError as error:
         assert "\n" not in str(error)
-    else:
-        assert "nan" not in urdf_text(model)
+    else:  # NaN differs from itself: a model that holds one does not read back equal
+        assert read_urdf(write(urdf_text(model))) == model

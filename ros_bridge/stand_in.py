@@ -1,0 +1,155 @@
+"""StandIn: the robot behind the ROS interface, as pure code: physics, sensors, motors, and a forwarding controller.
+
+It is what the policy must be afraid of in the real one: other physics than it was trained in, a Variant that nobody
+tells, and a controller that holds its last command for ever.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randomization import Randomization, Variant, stream
+from robots import Robot
+from sim2real.sim import make_engine
+from sim2real.sim.actuators import holding_command
+from sim2real.sim.simulation import Senses, Simulation
+from sim2real.tasks import Task
+
+Array = NDArray[np.float64]
+
+SETUP_S = 0.5  # [s] the robot is held after being set up again
+
+
+@dataclass
+class Trial:
+    """One trial: whether the robot was still up at its end, how long it was, and the truth it ran in."""
+
+    success: bool
+    upright_s: float
+    variant: dict[str, float]
+
+
+@dataclass
+class Counts:
+    """What came in from the command topic, and what real time cost."""
+
+    commands: int = 0
+    dropped_not_finite: int = 0
+    wrong_length: int = 0
+    lost_s: float = 0.0  # [s] of real time that was not simulated, since this process had stalled
+
+
+@dataclass
+class StandIn:
+    """One robot in one world, stepped in real time. Times are monotonic seconds that the caller passes in.
+
+    The robot is held in its start pose, as by a hand, until the first command arrives. A trial begins there; it ends in
+    success after `trial_s`, in failure when the task says so; then the robot is set up with the next Variant. Without
+    `trials` it goes on for ever.
+    """
+
+    robot: Robot
+    task: Task
+    randomization: Randomization
+    engine: str = "mujoco"
+    seed: int = 0
+    trials: int = 0
+    trial_s: float = 10.0
+    done: list[Trial] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self.robot = faster(self.robot)
+        self.dt = self.robot.control_dt
+        self.controller_error = ""
+        self._rng = stream(self.seed, "stand-in")
+        self._simulation = Simulation(make_engine(self.engine, self.robot), stream(self.seed, "stand-in-sensors"))
+        self._last_step: float | None = None
+        self._set_up(0.0)
+
+    @property
+    def variant(self) -> Variant:
+        """The truth of this moment: one world."""
+        return self._simulation.variant
+
+    @property
+    def finished(self) -> bool:
+        """Whether all trials are over, or no more can be run."""
+        return self.trials > 0 and (len(self.done) >= self.trials or bool(self.controller_error))
+
+    def command(self, values: Sequence[float], now: float) -> str:
+        """Take a message as ros2_controllers' forward_command_controller does; return what is wrong with it, or "".
+
+        What is not finite is dropped. A wrong length is an error in the controller's update, which deactivates it: from
+        then on the motors hold, or have no effort, and no message is heard any more.
+        """
+        if self.controller_error:
+            return self.controller_error
+        command = np.array(values, dtype=np.float64)
+        self.counts.commands += 1
+        if len(command) != self.robot.n_actuators:
+            self.counts.wrong_length += 1
+            self.controller_error = f"{len(command)} numbers for {self.robot.n_actuators} motors: the controller is deactivated"
+            self._command = holding_command(self.robot, self._simulation.state.q)[0]
+            return self.controller_error
+        if not np.isfinite(command).all():
+            self.counts.dropped_not_finite += 1
+            return "not finite: dropped"
+        self._command, self._arrived = command, now
+        if self._held and now >= self._release:
+            self._held, self._upright_s = False, 0.0
+        return ""
+
+    def step(self, now: float) -> Senses:
+        """Advance by one period of `dt`, the one that ends now, and return what the sensors read: one world.
+
+        It is simulated when it is over, so that a command acts from the moment when it arrived.
+        """
+        began = now - self.dt if self._last_step is None else self._last_step
+        self.counts.lost_s += max(0.0, now - began - 1.5 * self.dt)  # never a leap to catch up
+        self._last_step = now
+        if not self._held:
+            late = min(max(self._arrived - began, 0.0), self.dt)
+            self._simulation.advance(self._command[None], late)
+            self._upright_s += self.dt
+            self._judge(now)
+        return self._simulation.sense()
+
+    def report(self) -> dict[str, Any]:
+        """Return plain data: the trials, and what was counted."""
+        head = {"robot": self.robot.name, "task": self.task.name, "engine": self.engine, "seed": self.seed, "trial_s": self.trial_s}
+        success = sum(trial.success for trial in self.done)
+        result = {"trials": len(self.done), "success": success, "controller_error": self.controller_error or None}
+        return head | result | asdict(self.counts) | {"each": [asdict(trial) for trial in self.done]}
+
+    def close(self) -> None:
+        """Release the engine."""
+        self._simulation.close()
+
+    def _judge(self, now: float) -> None:
+        """End the trial where the task or the time says so."""
+        state = self._simulation.state
+        failed = bool(self.task.failed(state)[0]) or not state.healthy[0]
+        over = self.trials > 0 and (failed or self._upright_s >= self.trial_s - 1e-9)
+        if over:
+            self.done.append(Trial(not failed, round(self._upright_s, 6), self.variant.as_dict()))
+        if over or not state.healthy[0]:
+            self._set_up(now + SETUP_S)
+
+    def _set_up(self, release: float) -> None:
+        """Put the robot into a new start pose in its next world, and hold it there until `release` and a command."""
+        variant = self.randomization.draw(self._rng, 1)
+        q, dq = self.task.start(self._rng, 1)
+        self._simulation.reset(q, np.zeros_like(dq), np.arange(1), variant)
+        self._command, self._arrived = holding_command(self.robot, q)[0], float("-inf")
+        self._held, self._release, self._upright_s = True, release, 0.0
+
+
+def faster(robot: Robot) -> Robot:
+    """Return the robot updated twice a control period, as a controller_manager outpaces a policy, if its physics allow."""
+    if robot.substeps % 2:
+        return robot
+    return replace(robot, file=robot.file.model_copy(update={"control_hz": 2 * robot.file.control_hz}))

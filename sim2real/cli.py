@@ -1,0 +1,296 @@
+"""The command line. Each command imports what it needs when it runs, so that `--help` and `deploy` start at once."""
+
+import json as jsonlib
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+
+from sim2real.errors import ConfigError, Sim2RealError
+
+app = tyro.extras.SubcommandApp()
+out = Console()
+err = Console(stderr=True)
+
+PositionalStr = tyro.conf.Positional[str]
+PositionalPath = tyro.conf.Positional[Path]
+RosArgs = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME:=VALUE ...")]
+Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
+
+
+@app.command(name="demo")
+def demo(out_folder: Annotated[Path, tyro.conf.arg(name="out")] = Path("runs/demo"), seed: int = 0) -> int:
+    """Keep the whole promise once, on a cart-pole: train, evaluate, deploy over ROS 2, mirror, report (about 4 minutes).
+
+    Example: sim2real demo --out runs/demo
+
+    Args:
+        out_folder: Folder for policies, bag, logs, pictures and report.html; an earlier demo there is replaced.
+        seed: Seed of everything random.
+    """
+    from sim2real.demo import run_demo
+
+    return run_demo(out_folder, seed, out)
+
+
+@app.command(name="train")
+def train(
+    config: PositionalStr,
+    out_folder: Annotated[Path | None, tyro.conf.arg(name="out")] = None,
+    resume: bool = False,
+    seed: int | None = None,
+    steps: int | None = None,
+    worlds: int | None = None,
+    engine: Literal["bullet", "mujoco"] | None = None,
+    randomization: str | None = None,
+    json: Json = False,
+) -> int:
+    """Train a policy from a preset or a YAML file. Ctrl-C ends it with a usable checkpoint and policy.
+
+    Example: sim2real train cartpole --out runs/mine
+             sim2real train cartpole --out runs/mine --resume
+             sim2real train cartpole --randomization none --out runs/plain
+
+    Args:
+        config: Preset (cartpole, furuta, cartpole-tutorial, ...) or path of a .yaml file.
+        out_folder: Run folder; runs/<config> if not given.
+        resume: Go on from the newest intact checkpoint in the run folder.
+        seed: Replaces the config's seed.
+        steps: Replaces the config's number of control steps.
+        worlds: Replaces the config's number of worlds.
+        engine: Replaces the config's physics engine.
+        randomization: Replaces the config's Randomization: a shipped name, a .yaml file, or none.
+    """
+    from sim2real.console import train_with_progress
+    from sim2real.train_config import load_train_config
+
+    replaced = {"seed": seed, "steps": steps, "worlds": worlds, "environment.engine": engine, "environment.randomization": randomization}
+    settings = load_train_config(config, {k: v for k, v in replaced.items() if v is not None})
+    folder = out_folder or Path("runs") / Path(config).stem
+    result = train_with_progress(settings, folder, err if json else out, resume=resume)
+    if json:
+        summary = {"folder": str(folder), "steps": result.steps, "seconds": result.seconds, "interrupted": result.interrupted, "metrics": result.metrics}
+        _print_json(summary)
+    return 130 if result.interrupted else 0
+
+
+@app.command(name="evaluate")
+def evaluate(
+    policy: PositionalPath,
+    engine: Literal["bullet", "mujoco"] = "bullet",
+    variants: int = 200,
+    randomization: str | None = None,
+    seed: int = 0,
+    robot: str | None = None,
+    worst: int = 5,
+    workers: int = 2,
+    min_success: float | None = None,
+    json: Json = False,
+) -> int:
+    """Run a policy in held-out worlds: success rate with its confidence interval, return, and the worst Variants.
+
+    Example: sim2real evaluate runs/demo/policy --engine mujoco --variants 200 --json
+
+    Args:
+        policy: Policy folder.
+        engine: Physics engine.
+        variants: Number of worlds, one episode each.
+        randomization: Where worlds are drawn from: a shipped name, a .yaml file, or none; the policy's own if not given.
+        seed: Seed of the worlds. They never come from the numbers that training draws.
+        robot: Folder or robot.yaml, if the policy's robot is not in the catalog.
+        worst: How many of the worst worlds to show.
+        workers: Processes (bullet) or threads (mujoco).
+        min_success: Exit with status 1 if the success rate is below this.
+    """
+    from sim2real.console import evaluation_table, progress_bar
+    from sim2real.evaluate import evaluate as run_evaluation
+    from sim2real.evaluate import policy_robot
+    from sim2real.policy import Policy
+
+    loaded = Policy.load(policy)
+    body = policy_robot(loaded, robot)
+    with progress_bar(err, f"{variants} worlds in {engine}") as progress:
+        result = run_evaluation(loaded, engine, randomization, variants, seed, body, workers, progress)
+    if json:
+        _print_json({"policy": str(policy), **result.to_dict(worst)})
+    else:
+        out.print(evaluation_table(result, worst))
+    return 1 if min_success is not None and result.success_rate < min_success else 0
+
+
+@app.command(name="deploy")
+def deploy(
+    policy: PositionalPath,
+    seconds: float | None = None,
+    controller: str = "",
+    ramp_s: float = -1.0,
+    wait_for_enable: bool = False,
+    quiet: bool = False,
+    ros_args: RosArgs = (),
+) -> int:
+    """Run a policy on the robot behind the ROS 2 topics; Ctrl-C stops the robot as its fallback says, then ends.
+
+    Before the first command it replays the policy's golden pairs and compares joints, limits and rate with what the robot
+    publishes. This stop is software: it does not replace the hardware one.
+
+    Example: sim2real deploy runs/demo/policy --seconds 20
+             sim2real deploy runs/demo/policy --ros-args __ns:=/lab joint_states:=/arm/joint_states
+
+    Args:
+        policy: Policy folder.
+        seconds: Stop after this time; never if not given.
+        controller: Forwarding controller to command; forward_<mode>_controller if not given.
+        ramp_s: Seconds over which the policy fades in; negative: 0.2 for position commands, else 0.
+        wait_for_enable: Stay ready until the service ~/enable is called, instead of starting at once.
+        quiet: No live view.
+        ros_args: Remappings name:=value.
+    """
+    from ros_bridge.policy_node import run
+    from sim2real.live import DeployView
+
+    parameters = {"controller": controller, "ramp_s": ramp_s, "autostart": not wait_for_enable}
+    with DeployView(err, enabled=not quiet) as view:
+        return run(policy, seconds=seconds, ros_args=_ros_args(ros_args), on_status=view.show, **parameters)
+
+
+@app.command(name="stand-in")
+def stand_in(
+    robot: PositionalStr = "cartpole",
+    seed: int = 1,
+    randomization: str = "cartpole",
+    engine: Literal["bullet", "mujoco"] = "mujoco",
+    trials: int = 0,
+    trial_s: float = 10.0,
+    report: str = "",
+    seconds: float | None = None,
+    ros_args: RosArgs = (),
+) -> int:
+    """Be a robot: a ROS 2 node with physics of its own, drawn from a seed that no learner uses.
+
+    It is held in its start pose until the first command arrives, and holds the last command for ever, as ros2_control's
+    forwarding controllers do.
+
+    Example: sim2real stand-in cartpole --seed 7
+             sim2real stand-in cartpole --trials 10 --trial-s 5 --report trials.yaml
+
+    Args:
+        robot: Catalog name, folder or robot.yaml.
+        seed: Seed of the hidden Variant, the start poses and the sensors.
+        randomization: Where the hidden Variant is drawn from: a shipped name, a .yaml file, or none.
+        engine: Physics engine.
+        trials: End after this many trials, each in a new hidden Variant; 0 is one run without end.
+        trial_s: Length of a trial [s].
+        report: File for what happened in each trial (YAML).
+        seconds: End after this time.
+        ros_args: Remappings name:=value.
+    """
+    from ros_bridge.stand_in_node import run
+
+    parameters = {"robot": robot, "seed": seed, "randomization": randomization, "engine": engine}
+    return run(seconds=seconds, ros_args=_ros_args(ros_args), trials=trials, trial_s=trial_s, report=report, **parameters)
+
+
+@app.command(name="mirror")
+def mirror(
+    robot: PositionalStr = "cartpole",
+    engine: Literal["bullet", "mujoco"] = "bullet",
+    variant: str = "",
+    horizon_s: float = 0.5,
+    log: str = "",
+    seconds: float | None = None,
+    ros_args: RosArgs = (),
+) -> int:
+    """Run a digital twin beside a robot: the same commands in known physics; publish how far the two drift apart.
+
+    Topics: twin/joint_states, twin/joint_error (robot minus twin), twin/gap (RMS of the position error over joints).
+
+    Example: sim2real mirror cartpole --log twin.npz
+
+    Args:
+        robot: Catalog name, folder or robot.yaml.
+        engine: Physics engine of the twin.
+        variant: YAML of quantity: value, the twin's Variant; nominal if not given.
+        horizon_s: The twin is put back onto the robot this often [s].
+        log: File for the time series (.npz).
+        seconds: End after this time.
+        ros_args: Remappings name:=value.
+    """
+    from ros_bridge.twin_node import run
+
+    parameters = {"robot": robot, "engine": engine, "variant": variant, "horizon_s": horizon_s, "log": log}
+    return run(seconds=seconds, ros_args=_ros_args(ros_args), **parameters)
+
+
+@app.command(name="record")
+def record(folder: PositionalPath, policy: str = "", seconds: float | None = None, ros_args: RosArgs = ()) -> int:
+    """Record states, commands, diagnostics and the twin as a rosbag2 folder (MCAP), which `ros2 bag` and others open.
+
+    Example: sim2real record runs/bag --policy runs/demo/policy
+
+    Args:
+        folder: Folder of the bag; must not exist yet.
+        policy: Policy folder whose digest the bag shall hold.
+        seconds: End after this time.
+        ros_args: Remappings name:=value.
+    """
+    from ros_bridge.recorder import run
+
+    return run(folder, seconds=seconds, ros_args=_ros_args(ros_args), policy=policy)
+
+
+@app.command(name="doctor")
+def doctor(json: Json = False) -> int:
+    """Check what sim2real needs on this machine and how to mend what is missing. Paste its table into bug reports.
+
+    Example: sim2real doctor
+    """
+    from sim2real.doctor import diagnose, render
+
+    checks = diagnose()
+    if json:
+        _print_json([vars(check) for check in checks])
+    else:
+        out.print(render(checks))
+    return 1 if any(check.status == "fail" for check in checks) else 0
+
+
+def _ros_args(remappings: tuple[str, ...]) -> list[str]:
+    wrong = [r for r in remappings if ":=" not in r]
+    if wrong:
+        raise ConfigError(f"--ros-args: '{wrong[0]}' is not a remapping; write name:=value")
+    return ["--ros-args", *(part for r in remappings for part in ("-r", r))] if remappings else []
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(jsonlib.dumps(data, indent=2) + "\n")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Exit status: 0 success, 1 a measured shortfall, 2 bad input, 130 interrupted."""
+    from sim2real import __version__
+
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments == ["--version"]:
+        out.print(f"sim2real {__version__}", highlight=False)
+        return 0
+    try:
+        status = app.cli(prog="sim2real", description="Train robot controllers in randomized simulation; deploy them over ROS 2.", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
+        return int(status or 0)  # type: ignore[call-overload]
+    except Sim2RealError as error:
+        err.print(f"[bold red]error:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        return error.exit_status
+    except KeyboardInterrupt:
+        err.print("interrupted")
+        return 130
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What the commands show: tables and progress bars. On a terminal they live; in a log they are plain lines."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from randomization import Randomization
+from robots import load_robot
+from sim2real.evaluate import Evaluation
+from sim2real.train_config import RobotEnvironment, TrainConfig
+
+if TYPE_CHECKING:
+    from sim2real.train import TrainResult
+
+LOG_EVERY_S = 10.0
+
+
+class TrainingProgress:
+    """A metrics writer that shows steps/s, return and time left."""
+
+    def __init__(self, console: Console, total: int, label: str) -> None:
+        self._console, self._total, self._label = console, total, label
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[figures]}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._started = time.monotonic()
+        self._logged = self._started
+
+    def __enter__(self) -> "TrainingProgress":
+        if self._console.is_terminal:
+            self._progress.start()
+            self._task = self._progress.add_task(self._label, total=self._total, figures="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        """See `sim2real.train.MetricsWriter`."""
+        rate = metrics.get("time/steps_per_s", 0.0)
+        figures = f"{rate:7,.0f} steps/s  return {metrics.get('rollout/return', float('nan')):7.2f}"
+        if self._task is not None:
+            self._progress.update(self._task, completed=step, figures=figures)
+            return
+        now = time.monotonic()
+        if now - self._logged >= LOG_EVERY_S or step >= self._total:
+            self._logged = now
+            left = max(0.0, (self._total - step) / rate) if rate else float("nan")
+            self._console.print(f"  {self._label}: {step:>9,} of {self._total:,} steps  {figures}  {left:4.0f} s left", highlight=False)
+
+
+def train_with_progress(config: TrainConfig, folder: Path, console: Console, *, resume: bool = False, label: str = "training") -> "TrainResult":
+    """Train with a progress bar and a TensorBoard log in the run folder, and say what came of it."""
+    from sim2real.a2c.tensorboard import TensorBoard
+    from sim2real.train import train
+
+    environment, randomization = config.environment, None
+    if isinstance(environment, RobotEnvironment):
+        randomization = Randomization.load(environment.randomization, load_robot(environment.robot))
+    with TrainingProgress(console, config.steps, label) as progress:
+        result = train(config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)])
+    figures = f"return {result.metrics.get('rollout/return', float('nan')):.2f}"
+    if result.policy:
+        figures += f", success {result.metrics.get('rollout/success', float('nan')):.0%} with exploration noise"
+    verb = "interrupted after" if result.interrupted else "done:"
+    console.print(f"  {label} {verb} {result.steps:,} steps in {result.seconds:.0f} s ({result.metrics.get('time/steps_per_s', 0):,.0f} steps/s), {figures}", highlight=False)
+    return result
+
+
+@contextmanager
+def progress_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a callback (done, total) that drives a bar; silent where the output is not a terminal."""
+    with Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def randomization_table(randomization: Randomization) -> Table:
+    """Return what varies, by which law, how far."""
+    table = Table(title="What varies from world to world", title_justify="left")
+    for column in ("quantity", "law", "range", "unit"):
+        table.add_column(column)
+    for row in randomization.table():
+        table.add_row(*row)
+    return table
+
+
+def evaluation_table(evaluation: Evaluation, worst: int) -> Table:
+    """Return success, return and the worst worlds."""
+    low, high = evaluation.interval
+    title = f"{evaluation.engine}: success {evaluation.success_rate:.1%} (95 % interval {low:.1%} to {high:.1%}) in {len(evaluation.success)} worlds, return {evaluation.returns.mean():.2f} ± {evaluation.returns.std():.2f}"
+    table = Table(title=title, title_justify="left", caption="the worst worlds, and what is furthest from nominal in them", caption_justify="left")
+    for column in ("world", "result", "after", "return", "Variant"):
+        table.add_column(column)
+    for world in evaluation.worst(worst):
+        result = "success" if evaluation.success[world] else "[red]failed[/red]"
+        table.add_row(str(world), result, f"{evaluation.seconds[world]:.1f} s", f"{evaluation.returns[world]:.2f}", describe_variant(evaluation, int(world)))
+    return table
+
+
+def describe_variant(evaluation: Evaluation, world: int, k: int = 4) -> str:
+    """Name the k coordinates of a world that lie furthest out in their spread over all worlds."""
+    values = evaluation.variants.values
+    spread = values.std(axis=0)
+    varied = spread > 0
+    if not varied.any():
+        return "nominal"
+    distance = abs(values[world] - values.mean(axis=0)) / (spread + (~varied))
+    furthest = sorted(range(len(distance)), key=lambda c: -distance[c] * varied[c])[:k]
+    return ", ".join(f"{evaluation.variants.space.names[c]} {values[world, c]:.3g}" for c in furthest)

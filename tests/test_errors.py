@@ -1,0 +1,43 @@
+"""Errors are one printable line each; suggestions are near and in the right case."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sim2real import errors
+from sim2real.errors import MAX_MESSAGE, ConfigError, Sim2RealError, nearest
+
+ALL = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
+
+
+@pytest.mark.parametrize("error", ALL)
+def test_every_error_is_caught_as_one_and_ends_with_status_2(error):
+    assert issubclass(error, Sim2RealError)
+    assert error.exit_status == 2
+
+
+@given(st.text(max_size=200))
+def test_a_message_is_one_printable_line(text):
+    shown = str(ConfigError(f"f.yaml: {text}"))
+    assert shown.isprintable()
+    if text.isprintable():
+        assert shown == f"f.yaml: {text}"
+
+
+def test_a_message_has_an_end():
+    assert len(str(ConfigError("x" * 1_000_000))) == MAX_MESSAGE + len("...")
+
+
+@pytest.mark.parametrize(
+    ("word", "allowed", "hint"),
+    [
+        ("unifrom", ["uniform", "log_uniform"], " (did you mean 'uniform'?)"),
+        ("mujoco", ["bullet", "MuJoCo"], " (did you mean 'MuJoCo'?)"),
+        ("BULLET", ["bullet", "mujoco"], " (did you mean 'bullet'?)"),
+        ("zzz", ["bullet", "mujoco"], ""),
+        ("", ["bullet"], ""),
+        ("a", [], ""),
+    ],
+)
+def test_nearest(word, allowed, hint):
+    assert nearest(word, allowed) == hint

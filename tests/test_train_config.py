@@ -1,0 +1,149 @@
+"""A training run is checked before anything starts; a typo in an environment is one helpful line."""
+
+import subprocess
+import sys
+
+import pytest
+
+from sim2real.a2c.config import A2CConfig
+from sim2real.config import dump_yaml, parse_yaml, validate
+from sim2real.errors import ConfigError
+from sim2real.train_config import (
+    GymEnvironment,
+    RobotEnvironment,
+    TrainConfig,
+    load_train_config,
+    preset_names,
+)
+
+
+def refusal(environment: str, rest: str = "worlds: 2\nsteps: 10\n") -> str:
+    with pytest.raises(ConfigError) as caught:
+        validate(TrainConfig, parse_yaml(f"environment: {environment}\n{rest}", "t.yaml"), "t.yaml")
+    return str(caught.value)
+
+
+ROBOT_KEYS = "known keys: engine, options, randomization, robot, task"
+WHICH = "must be a mapping with the key robot or gymnasium, e.g. {robot: cartpole, task: balance}"
+
+
+@pytest.mark.parametrize(
+    ("environment", "problem"),
+    [
+        ("{robot: cartpole, engin: bullet}", f"environment.engin: unknown key (did you mean 'engine'?); {ROBOT_KEYS}"),
+        ("{robot: cartpole, engine: bulet}", "environment.engine: must be 'bullet' or 'mujoco' (got 'bulet') (did you mean 'bullet'?)"),
+        ("{robt: cartpole}", f"environment.robt: unknown key (did you mean 'robot'?); {ROBOT_KEYS}"),
+        ("{task: balance}", "environment.robot: is missing"),
+        ("{options: {a: 1}}", "environment.robot: is missing"),
+        ("{robot: 3}", "environment.robot: must be text (got 3)"),
+        ("{robot: cartpole, options: 3}", "environment.options: must be a mapping of keys to values (got 3)"),
+        ("{gymnasium: X-v1, optons: {}}", "environment.optons: unknown key (did you mean 'options'?); known keys: gymnasium, options"),
+        ("{gymnasum: X-v1}", "environment.gymnasum: unknown key (did you mean 'gymnasium'?); known keys: gymnasium, options"),
+        ("{gymnasium: X-v1, robot: cartpole}", "environment.robot: unknown key; known keys: gymnasium, options"),
+        ("{}", f"environment: {WHICH}"),
+        ("", f"environment: {WHICH} (got nothing)"),
+        ("cartpole", f"environment: {WHICH} (got 'cartpole')"),
+        ("[robot]", f"environment: {WHICH} (got a list)"),
+    ],
+)
+def test_a_mistake_in_the_environment_is_one_sentence(environment, problem):
+    assert refusal(environment) == f"t.yaml: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("rest", "problem"),
+    [
+        ("worlds: 3\nsteps: 10\n", "worlds (3) must be a multiple of workers (2)"),
+        ("worlds: 0\nsteps: 10\n", "worlds: must be greater than 0 (got 0)"),
+        ("steps: 10\n", "worlds: is missing"),
+        ("worlds: 2\nsteps: 10\na2c: {hiden: [8]}\n", "a2c.hiden: unknown key (did you mean 'hidden'?); known keys: "),
+        ("worlds: 2\nsteps: 10\na2c: {hidden: [8, 0]}\n", "a2c.hidden.1: must be greater than 0 (got 0)"),
+        ("worlds: 2\nsteps: 10\na2c: {shared: no}\n", "a2c.shared: must be true or false (got 'no')"),
+        ("worlds: 2\nsteps: 10\na2c: {gamma: 1.5}\n", "a2c.gamma: must be less than or equal to 1 (got 1.5)"),
+        ("worlds: 2\nsteps: 10\na2c:\n", "a2c: must be a mapping of keys to values (got nothing); known keys: "),
+        ("worlds: 2\nsteps: 10\ngoal: {mean_retrn: 5}\n", "goal.mean_retrn: unknown key (did you mean 'mean_return'?)"),
+        ("worlds: 2\nsteps: 10\nseed: -1\n", "seed: must be greater than or equal to 0 (got -1)"),
+    ],
+)
+def test_a_mistake_elsewhere(rest, problem):
+    assert refusal("{robot: cartpole}", rest).startswith(f"t.yaml: {problem}")
+
+
+def test_presets():
+    assert {"cartpole", "cartpole-tutorial"} <= set(preset_names())
+    for name in preset_names():
+        config = load_train_config(name)
+        assert config.updates >= 1
+        again = parse_yaml(dump_yaml(config.model_dump(mode="json", exclude_none=True)), name)
+        assert validate(TrainConfig, again, name) == config
+
+
+def test_the_two_kinds_of_environment():
+    assert load_train_config("cartpole").environment == RobotEnvironment(
+        robot="cartpole", engine="bullet", randomization="cartpole", options={"history": 3}
+    )
+    gym = load_train_config("cartpole-tutorial").environment
+    assert gym == GymEnvironment(gymnasium="CartPole-v1", options={"max_episode_steps": 200})
+    for environment in (gym, RobotEnvironment(robot="cartpole")):
+        assert TrainConfig(environment=environment, worlds=2, steps=10).environment == environment
+
+
+def test_the_tutorial_preset_is_the_published_setting():
+    a2c = load_train_config("cartpole-tutorial").a2c
+    assert (a2c.hidden, a2c.activation, a2c.init, a2c.shared, a2c.horizon) == ((64, 64), "relu", "he_normal", True, 64)
+    assert (a2c.gamma, a2c.lam, a2c.policy_weight, a2c.value_weight, a2c.entropy_weight) == (0.95, 1.0, 1.0, 0.5, 0.05)
+    assert load_train_config("cartpole-tutorial").batch_size == 64
+
+
+def test_batches_and_updates():
+    config = TrainConfig(environment=RobotEnvironment(robot="a"), worlds=8, steps=1000, a2c=A2CConfig(horizon=5))
+    assert (config.batch_size, config.updates) == (40, 25)
+    assert config.model_copy(update={"steps": 39}).updates == 1
+
+
+def test_overrides_replace_at_any_depth():
+    config = load_train_config(
+        "cartpole", {"steps": 1000, "environment.engine": "mujoco", "environment.options.history": 1, "goal.mean_return": 3}
+    )
+    assert (config.steps, config.goal and config.goal.mean_return) == (1000, 3.0)
+    assert config.environment == RobotEnvironment(
+        robot="cartpole", engine="mujoco", randomization="cartpole", options={"history": 1}
+    )
+    assert load_train_config("cartpole").steps == 1_200_000
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ({"stesp": 5}, "stesp: unknown key (did you mean 'steps'?)"),
+        ({"environment.engine": "gazebo"}, "environment.engine: must be 'bullet' or 'mujoco' (got 'gazebo')"),
+        ({"steps": "5"}, "steps: must be a whole number (got '5')"),
+        ({"worlds.a": 1}, "worlds: must be a mapping to replace worlds.a in it"),
+        ({"environment.robot.name": 1}, "robot: must be a mapping to replace environment.robot.name in it"),
+    ],
+)
+def test_a_wrong_override_names_its_key(overrides, problem):
+    with pytest.raises(ConfigError) as caught:
+        load_train_config("cartpole", overrides)
+    assert f"cartpole.yaml: {problem}" in str(caught.value)
+
+
+def test_files(tmp_path):
+    with pytest.raises(ConfigError, match=r"^no preset 'cartpol' \(did you mean 'cartpole'\?\); shipped: .*cartpole, "):
+        load_train_config("cartpol")
+    with pytest.raises(ConfigError, match=r"missing\.yaml: no such file$"):
+        load_train_config(tmp_path / "missing.yaml")
+    (tmp_path / "mine.yml").write_text("environment: {gymnasium: X-v1}\nworlds: 2\nsteps: 1e4\n")
+    assert load_train_config(str(tmp_path / "mine.yml")).steps == 10_000
+
+
+def test_a_config_is_checked_without_anything_heavy():
+    heavy = {"tensorflow", "gymnasium", "pybullet", "mujoco", "scipy", "rclpy"}
+    code = f"""
+import sys
+from sim2real.train_config import load_train_config
+load_train_config("cartpole")
+print(sorted({heavy!r} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "[]"
