@@ -88,7 +88,7 @@ class Control:
         """Return what the policy wants, faded in by the ramp: (n_actuators,); None where it fails."""
         senses = (self._q, self._dq, self._quaternion, self._angular_velocity)
         try:
-            command = self._runner.step(*(array[None] for array in senses))[0]
+            command: Array = self._runner.step(*(array[None] for array in senses))[0]
         except Exception as error:  # whatever a policy does, the robot gets its fallback
             self.failure = repr(error)
             return None

@@ -84,9 +84,9 @@ class Guard:
         self.latched = False  # of a HOLD: it waits for enable
         self.counts: Counter[str] = Counter(dict.fromkeys(INTERVENTIONS, 0))
         self.largest_gap_s = 0.0  # between two ticks since activate
+        self.standing_fault = ""  # something wrong outside, for as long as it stands
         self._streams = {name: _Stream() for name in streams}
         self._active = False
-        self.standing_fault = ""  # from outside, for as long as it stands
         self._ramp_start = 0.0
         self._rest_end = float("inf")
         self._last_tick = 0.0
@@ -122,7 +122,7 @@ class Guard:
     def disable(self, now: float) -> Answer:
         """Stop the policy: the fallback for `rest_s`, then silence."""
         if self.mode in MOVING or self.mode is Mode.HOLD:
-            self._hold("disabled", latch=True)
+            self._go(Mode.HOLD, "disabled", latch=True)
             self._rest_end = now + self.limits.rest_s
         return Answer(True, "disabled")
 

@@ -66,14 +66,21 @@ class ManagedNode(LifecycleNode, Generic[Options]):
     def deactivate(self) -> None:
         """Stop working; the publishers still publish, the timers have stopped."""
 
+    def release(self) -> None:
+        """Give back what configure has taken, other than entities."""
+
     def time_is_up(self) -> None:
         """Set `exit_status` when a run of a given length has come to its end."""
 
     # For subclasses to use
 
-    def subscribe(self, kind: Any, topic: str, callback: Callable[..., None], qos: QoSProfile, raw: bool = False) -> Subscription:
+    def subscribe(
+        self, kind: Any, topic: str, callback: Callable[..., None], qos: QoSProfile, raw: bool = False
+    ) -> Subscription:
         """Make a subscription that says so when a publisher's QoS does not fit."""
-        events = SubscriptionEventCallbacks(incompatible_qos=lambda event: self._incompatible("publisher", topic, event))
+        events = SubscriptionEventCallbacks(
+            incompatible_qos=lambda event: self._incompatible("publisher", topic, event)
+        )
         subscription = self.create_subscription(kind, topic, callback, qos, raw=raw, event_callbacks=events)
         self._undo.append(lambda: self.destroy_subscription(subscription))
         return subscription
@@ -131,7 +138,8 @@ class ManagedNode(LifecycleNode, Generic[Options]):
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Destroy what configure has made."""
+        """See `release`; also destroy all entities."""
+        self._attempt(self.release)
         self._destroy_all()
         return TransitionCallbackReturn.SUCCESS
 
@@ -139,6 +147,8 @@ class ManagedNode(LifecycleNode, Generic[Options]):
         """Stop in order, from whichever state."""
         if state.label == "active":
             self.on_deactivate(state)
+        if state.label in ("active", "inactive"):
+            self._attempt(self.release)
         self.shut_down, self.exit_status = True, self.exit_status or 0
         return TransitionCallbackReturn.SUCCESS
 

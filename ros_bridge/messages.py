@@ -1,11 +1,11 @@
-"""Between ROS messages and arrays: joints by name, never by index; what is not finite or not of this robot is refused."""
+"""Between ROS messages and arrays: joints by name, never by index; nothing that is not finite."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from numpy.typing import NDArray
 from rclpy.time import Time
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import Float64MultiArray
@@ -84,7 +84,7 @@ def read_imu(message: Imu) -> tuple[Array, Array]:
 
 
 def read_command(message: Float64MultiArray, n_actuators: int) -> Array:
-    """Return a command (n_actuators,) in the controller's joint order; raise MessageError as a controller would drop it."""
+    """Return a command (n_actuators,) in the controller's joint order; raise MessageError where it would drop it."""
     values = np.array(message.data, dtype=np.float64)
     if len(values) != n_actuators:
         raise MessageError(f"command: {len(values)} numbers for {n_actuators} motors")
@@ -116,9 +116,14 @@ def command(values: Array) -> Float64MultiArray:
     return Float64MultiArray(data=values.tolist())
 
 
-def diagnostic(level: bytes, name: str, hardware: str, text: str, values: dict[str, object], stamp: Time) -> DiagnosticArray:
+def diagnostic(
+    level: bytes, name: str, hardware: str, text: str, values: dict[str, object], stamp: Time
+) -> DiagnosticArray:
     """Build a DiagnosticArray of one status."""
-    pairs = [KeyValue(key=key, value=f"{value:.6g}" if isinstance(value, float) else str(value)) for key, value in values.items()]
+    pairs = [
+        KeyValue(key=key, value=f"{value:.6g}" if isinstance(value, float) else str(value))
+        for key, value in values.items()
+    ]
     status = DiagnosticStatus(level=level, name=name, hardware_id=hardware, message=text, values=pairs)
     message = DiagnosticArray(status=[status])
     message.header.stamp = stamp.to_msg()

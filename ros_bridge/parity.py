@@ -58,7 +58,9 @@ def check_description(contract: Contract, text: str) -> str:
         except RobotError as error:
             return f"robot_description cannot be read, so limits were not compared: {error}"
     _check_limits(contract.robot, described)
-    return "robot_description is another text than the policy's robot: joints and limits agree, masses were not compared"
+    return (
+        "robot_description is another text than the policy's robot: joints and limits agree, masses were not compared"
+    )
 
 
 def _described(robot: Element) -> dict[str, Described]:
@@ -67,10 +69,9 @@ def _described(robot: Element) -> dict[str, Described]:
     for joint in robot.all("joint"):
         if joint.attributes.get("type") not in ("fixed", None):
             limit = joint.optional("limit")
-            bounded = limit is not None and joint.attributes["type"] != "continuous"
+            travel = None if joint.attributes["type"] == "continuous" else limit  # whose bounds mean nothing
             joints[joint.name()] = Described(
-                *(_number(limit, key) if bounded else None for key in ("lower", "upper")),
-                velocity=_number(limit, "velocity") if limit is not None else None,
+                _number(travel, "lower"), _number(travel, "upper"), _number(limit, "velocity")
             )
     return joints
 
@@ -107,4 +108,6 @@ def render(title: str, rows: Sequence[tuple[str, str, str]]) -> str:
     table = [(title, "policy", "robot"), *rows]
     cells = [[cell if cell.isprintable() else repr(cell) for cell in row] for row in table]
     widths = [min(80, max(len(row[column]) for row in cells)) for column in range(3)]
-    return "\n".join("  " + "  ".join(c[:w].ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells)
+    return "\n".join(
+        "  " + "  ".join(c[:w].ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells
+    )

@@ -2,8 +2,8 @@
 
     python -m ros_bridge.policy_node runs/demo/policy --ros-args -p autostart:=true
 
-configure loads and replays the policy and compares the robot with its contract; activate makes it ready; ~/enable starts
-it. Neither TensorFlow nor an engine is imported. A software stop does not replace the hardware one.
+configure loads and replays the policy and compares the robot with its contract; activate makes it ready; ~/enable
+starts it. Neither TensorFlow nor an engine is imported. A software stop does not replace the hardware one.
 """
 
 import argparse
@@ -38,13 +38,21 @@ class PolicyOptions(Strict):
     """Parameters of the node."""
 
     policy: str = Field(default="", description="Policy folder")
-    controller: str = Field(default="", description="Name of the forwarding controller; empty: forward_<mode>_controller")
-    autostart: bool = Field(default=False, description="Enable by itself once active, as soon as nothing speaks against it")
-    ramp_s: float = Field(
-        default=-1.0, ge=-1.0, le=10.0,
-        description="Time over which the policy fades in [s]; negative: 0.2 for positions, else 0 (half an effort lets fall)",
+    controller: str = Field(
+        default="", description="Name of the forwarding controller; empty: forward_<mode>_controller"
     )
-    max_state_age: float = Field(default=0.0, ge=0.0, le=1.0, description="Oldest state to act on [s]; 0: three periods")
+    autostart: bool = Field(
+        default=False, description="Enable by itself once active, as soon as nothing speaks against it"
+    )
+    ramp_s: float = Field(
+        default=-1.0,
+        ge=-1.0,
+        le=10.0,
+        description="Time over which the policy fades in [s]; negative: 0.2 for positions, else 0",
+    )
+    max_state_age: float = Field(
+        default=0.0, ge=0.0, le=1.0, description="Oldest state to act on [s]; 0: three periods"
+    )
     latch_age: float = Field(default=0.2, ge=0.02, le=2.0, description="Outage after which only enable goes on [s]")
     fallback_s: float = Field(default=1.0, ge=1.0, le=10.0, description="How long the fallback is sent at an end [s]")
     wait_s: float = Field(default=5.0, ge=0.1, le=60.0, description="How long to wait for the robot's topics [s]")
@@ -54,12 +62,13 @@ class PolicyOptions(Strict):
 class PolicyStatus:
     """How the policy node stands, for a live view.
 
-    mode: idle, ready, ramp, run, hold or estop; rate_hz: of the control loop just now; largest_gap_s: between two
-    control ticks since activation; state_age_s: inf before the first state; interventions: counts by name; message:
-    why it is in that mode
+    mode: idle, ready, ramp, run, hold or estop; latched: a hold that waits for enable; rate_hz: of the control loop just
+    now; largest_gap_s: between two control ticks since activation; state_age_s: inf before the first state;
+    interventions: counts by name; message: why it is in that mode
     """
 
     mode: str
+    latched: bool
     rate_hz: float
     largest_gap_s: float
     state_age_s: float
@@ -104,12 +113,12 @@ class PolicyNode(ManagedNode[PolicyOptions]):
     def activate(self) -> None:
         """Be ready for enable."""
         now = time.monotonic()
+        self.get_logger().info(f"'{self.contract.robot.name}' on {self._topic} at {self.contract.rate_hz:g} Hz")
         self._start_wanted, self._told, self._told_at = self.options.autostart, "", 0.0
         self._ticks, self._looked_at, self._rate_hz = 0, now, 0.0
         self.link.take_newest()
         self.guard.activate(now)
         self._look_around()
-        self.get_logger().info(f"ready: '{self.contract.robot.name}' on {self._topic} at {self.contract.rate_hz:g} Hz")
 
     def deactivate(self) -> None:
         """Stop the robot if it was ours: the fallback at control rate for `fallback_s`, never just once."""
@@ -128,7 +137,7 @@ class PolicyNode(ManagedNode[PolicyOptions]):
     def _tick(self) -> None:
         """One control period."""
         self._ticks += 1
-        # Timers come before subscriptions: after a stall of this process a fresh state may wait while we look at an old.
+        # Timers come before subscriptions: after a stall a fresh state may be waiting, while the one we have is old.
         self.link.take_newest()
         now = time.monotonic()
         if self._start_wanted and self.guard.enable(now).granted:
@@ -162,28 +171,36 @@ class PolicyNode(ManagedNode[PolicyOptions]):
             return ""
         me = (self.get_name(), self.get_namespace())
         ends = self.get_publishers_info_by_topic(self._topic)
-        names = sorted(f"{e.node_namespace.rstrip('/')}/{e.node_name}" for e in ends if (e.node_name, e.node_namespace) != me)
+        names = sorted(
+            f"{e.node_namespace.rstrip('/')}/{e.node_name}" for e in ends if (e.node_name, e.node_namespace) != me
+        )
         return f"{' and '.join(names) or 'another node of our own name'} also publishes on {self._topic}: stop it"
 
     def status(self) -> PolicyStatus:
         """Return how things stand."""
         guard = self.guard
-        mode = "hold (latched)" if guard.latched else guard.mode.value
-        age = guard.age_s(time.monotonic())
-        return PolicyStatus(mode, self._rate_hz, guard.largest_gap_s, age, self.control.counts, guard.reason)
+        return PolicyStatus(
+            mode=guard.mode.value,
+            latched=guard.latched,
+            rate_hz=self._rate_hz,
+            largest_gap_s=guard.largest_gap_s,
+            state_age_s=guard.age_s(time.monotonic()),
+            interventions=self.control.counts,
+            message=guard.reason,
+        )
 
     def _tell(self) -> None:
-        """Publish diagnostics, and log a change."""
-        status = self.status()
-        stopping = self.guard.mode in STOPPING
-        if self.guard.reason != self._told:
-            log = self.get_logger().error if stopping else self.get_logger().info
-            log(f"{status.mode}: {status.message}")
-        self._told, self._told_at = self.guard.reason, time.monotonic()
+        """Publish diagnostics, and log what has changed."""
+        status, stopping = self.status(), self.guard.mode in STOPPING
+        if status.message != self._told and stopping:
+            self.get_logger().error(f"{status.mode}: {status.message}")
+        elif status.message != self._told:  # a call of its own: rclpy ties a severity to the line that logs
+            self.get_logger().info(f"{status.mode}: {status.message}")
+        self._told, self._told_at = status.message, time.monotonic()
         level = DiagnosticStatus.ERROR if stopping else DiagnosticStatus.WARN if self._warning else DiagnosticStatus.OK
-        text = status.message if stopping or not self._warning else f"{status.message}; {self._warning}"
-        values = {"mode": status.mode, "rate_hz": status.rate_hz, "largest_gap_s": status.largest_gap_s}
-        values |= {"state_age_s": status.state_age_s, **status.interventions, "policy_failure": self.control.failure}
+        text = "; ".join(filter(None, (status.message, self._warning)))
+        values = {**vars(status), **status.interventions, "policy_failure": self.control.failure}
+        del values["interventions"], values["message"]
         name, robot, now = f"sim2real: {self.get_name()}", self.contract.robot.name, self.get_clock().now()
         self._diagnostics.publish(messages.diagnostic(level, name, robot, text, values, now))
 
@@ -209,7 +226,7 @@ def guard_limits(contract: Contract, options: PolicyOptions) -> GuardLimits:
     """Return the Guard's limits for a policy: the options', or what fits its rate and command mode."""
     period = 1.0 / contract.rate_hz
     ramp = options.ramp_s
-    if ramp < 0:
+    if ramp < 0:  # half an effort is a weak robot, that falls; half the way to a position is a slow one
         ramp = 0.2 if contract.action.mode == "position" else 0.0
     age = options.max_state_age or 3 * period
     return GuardLimits(period, age, options.latch_age, ramp, options.fallback_s)

@@ -29,6 +29,7 @@ class Stop:
         self.asked = False
 
     def __call__(self, *_: int | FrameType | None) -> None:
+        """Take the arguments of a signal handler."""
         self.asked = True
 
 

@@ -2,8 +2,8 @@
 
     python -m ros_bridge.recorder runs/demo/bag --policy runs/demo/policy
 
-Messages are stored as they came over the wire, with the time at which they arrived here. The bag's custom data says which
-policy ran: `policy_manifest_sha256`, the SHA-256 of its manifest.yaml.
+Messages are stored as they came over the wire, with the time at which they arrived here. The bag's custom data says
+which policy ran: `policy_manifest_sha256`, the SHA-256 of its manifest.yaml.
 """
 
 import argparse
@@ -74,7 +74,7 @@ class Recorder(ManagedNode[RecorderOptions]):
         for topic, (kind, _, qos) in TOPICS.items():
             self.subscribe(kind, topic, self._writer(topic), qos, raw=True)
 
-    def deactivate(self) -> None:
+    def release(self) -> None:
         """Complete the bag: index and metadata."""
         self._bag.close()
 

@@ -104,7 +104,7 @@ class RobotLink:
         idle, self._looked = now - self._looked, now
         if idle < 1.5 / self._contract.rate_hz:
             return now
-        waited = 1e-9 * (time.time_ns() - information["source_timestamp"])
+        waited: float = 1e-9 * (time.time_ns() - information["source_timestamp"])
         return now - min(max(waited, 0.0), idle)
 
     def _on_joints(self, message: JointState, information: dict[str, Any]) -> None:

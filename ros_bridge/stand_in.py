@@ -5,7 +5,7 @@ tells, and a controller that holds its last command for ever.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,32 +42,36 @@ class Counts:
     lost_s: float = 0.0  # [s] of real time that was not simulated, since this process had stalled
 
 
-@dataclass
 class StandIn:
     """One robot in one world, stepped in real time. Times are monotonic seconds that the caller passes in.
 
     The robot is held in its start pose, as by a hand, until the first command arrives. A trial begins there; it ends in
     success after `trial_s`, in failure when the task says so; then the robot is set up with the next Variant. Without
-    `trials` it goes on for ever.
+    trials it goes on for ever.
     """
 
-    robot: Robot
-    task: Task
-    randomization: Randomization
-    engine: str = "mujoco"
-    seed: int = 0
-    trials: int = 0
-    trial_s: float = 10.0
-    done: list[Trial] = field(default_factory=list)
-    counts: Counts = field(default_factory=Counts)
-
-    def __post_init__(self) -> None:
-        self.robot = faster(self.robot)
+    def __init__(
+        self,
+        robot: Robot,
+        task: Task,
+        randomization: Randomization,
+        engine: str = "mujoco",
+        seed: int = 0,
+        trials: int = 0,
+        trial_s: float = 10.0,
+    ) -> None:
+        """`seed` decides about the Variants, the starts and the noise, in streams that training never draws from."""
+        self.robot, self.task, self.randomization = faster(robot), task, randomization
+        self.engine, self.seed, self.trials, self.trial_s = engine, seed, trials, trial_s
         self.dt = self.robot.control_dt
+        self.done: list[Trial] = []
+        self.counts = Counts()
         self.controller_error = ""
-        self._rng = stream(self.seed, "stand-in")
-        self._simulation = Simulation(make_engine(self.engine, self.robot), stream(self.seed, "stand-in-sensors"))
+        self._rng = stream(seed, "stand-in")
+        self._simulation = Simulation(make_engine(engine, self.robot), stream(seed, "stand-in-sensors"))
         self._last_step: float | None = None
+        self._held, self._release = True, 0.0  # by a hand, which lets go of it with the first command after `_release`
+        self._failed, self._upright_s = False, 0.0  # of the trial that runs
         self._set_up(0.0)
 
     @property
@@ -92,7 +96,9 @@ class StandIn:
         self.counts.commands += 1
         if len(command) != self.robot.n_actuators:
             self.counts.wrong_length += 1
-            self.controller_error = f"{len(command)} numbers for {self.robot.n_actuators} motors: the controller is deactivated"
+            self.controller_error = (
+                f"{len(command)} numbers for {self.robot.n_actuators} motors: the controller is deactivated"
+            )
             self._command = holding_command(self.robot, self._simulation.state.q)[0]
             return self.controller_error
         if not np.isfinite(command).all():
@@ -100,7 +106,7 @@ class StandIn:
             return "not finite: dropped"
         self._command, self._arrived = command, now
         if self._held and now >= self._release:
-            self._held, self._upright_s = False, 0.0
+            self._held = False
         return ""
 
     def step(self, now: float) -> Senses:
@@ -109,21 +115,28 @@ class StandIn:
         It is simulated when it is over, so that a command acts from the moment when it arrived.
         """
         began = now - self.dt if self._last_step is None else self._last_step
-        self.counts.lost_s += max(0.0, now - began - 1.5 * self.dt)  # never a leap to catch up
+        if now - began > 1.5 * self.dt:
+            self.counts.lost_s += now - began - self.dt  # gone: a leap to catch up would be no robot's motion
         self._last_step = now
         if not self._held:
             late = min(max(self._arrived - began, 0.0), self.dt)
             self._simulation.advance(self._command[None], late)
-            self._upright_s += self.dt
             self._judge(now)
         return self._simulation.sense()
 
     def report(self) -> dict[str, Any]:
         """Return plain data: the trials, and what was counted."""
-        head = {"robot": self.robot.name, "task": self.task.name, "engine": self.engine, "seed": self.seed, "trial_s": self.trial_s}
-        success = sum(trial.success for trial in self.done)
-        result = {"trials": len(self.done), "success": success, "controller_error": self.controller_error or None}
-        return head | result | asdict(self.counts) | {"each": [asdict(trial) for trial in self.done]}
+        head = {
+            "robot": self.robot.name,
+            "task": self.task.name,
+            "engine": self.engine,
+            "seed": self.seed,
+            "trial_s": self.trial_s,
+        }
+        done = self.done if self.trials or self._held else [self._trial()]  # an endless run is one trial
+        success = sum(trial.success for trial in done)
+        result = {"trials": len(done), "success": success, "controller_error": self.controller_error or None}
+        return head | result | asdict(self.counts) | {"each": [asdict(trial) for trial in done]}
 
     def close(self) -> None:
         """Release the engine."""
@@ -132,12 +145,17 @@ class StandIn:
     def _judge(self, now: float) -> None:
         """End the trial where the task or the time says so."""
         state = self._simulation.state
-        failed = bool(self.task.failed(state)[0]) or not state.healthy[0]
-        over = self.trials > 0 and (failed or self._upright_s >= self.trial_s - 1e-9)
+        healthy = bool(state.healthy[0])
+        self._failed |= not healthy or bool(self.task.failed(state)[0])
+        self._upright_s += 0.0 if self._failed else self.dt
+        over = self.trials > 0 and (self._failed or self._upright_s >= self.trial_s - 1e-9)
         if over:
-            self.done.append(Trial(not failed, round(self._upright_s, 6), self.variant.as_dict()))
-        if over or not state.healthy[0]:
+            self.done.append(self._trial())
+        if over or not healthy:
             self._set_up(now + SETUP_S)
+
+    def _trial(self) -> Trial:
+        return Trial(not self._failed, round(self._upright_s, 6), self.variant.as_dict())
 
     def _set_up(self, release: float) -> None:
         """Put the robot into a new start pose in its next world, and hold it there until `release` and a command."""
@@ -145,11 +163,12 @@ class StandIn:
         q, dq = self.task.start(self._rng, 1)
         self._simulation.reset(q, np.zeros_like(dq), np.arange(1), variant)
         self._command, self._arrived = holding_command(self.robot, q)[0], float("-inf")
-        self._held, self._release, self._upright_s = True, release, 0.0
+        self._held, self._release = True, release
+        self._failed, self._upright_s = False, 0.0
 
 
 def faster(robot: Robot) -> Robot:
-    """Return the robot updated twice a control period, as a controller_manager outpaces a policy, if its physics allow."""
+    """Return the robot updated twice a control period, if its physics allow: a controller_manager outpaces a policy."""
     if robot.substeps % 2:
         return robot
     return replace(robot, file=robot.file.model_copy(update={"control_hz": 2 * robot.file.control_hz}))

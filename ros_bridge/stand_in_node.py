@@ -1,6 +1,6 @@
 """The stand-in robot as a ROS 2 node: what a robot with ros2_control shows to the outside, and nothing more.
 
-    python -m ros_bridge.stand_in_node --robot cartpole --trials 5 --report report.yaml
+python -m ros_bridge.stand_in_node --robot cartpole --trials 5 --report report.yaml
 """
 
 import argparse
@@ -33,11 +33,15 @@ class StandInOptions(Strict):
     robot: str = Field(default="cartpole", description="Catalog name, folder or robot.yaml")
     task: str = Field(default="balance", description="Task that says where a trial starts and when it has failed")
     engine: str = Field(default="mujoco", description="Physics: mujoco or bullet")
-    randomization: str = Field(default="none", description="Where the hidden Variant is drawn from: name, .yaml or none")
+    randomization: str = Field(
+        default="none", description="Where the hidden Variant is drawn from: name, .yaml or none"
+    )
     seed: int = Field(default=1, ge=0, le=2**31 - 1, description="Seed of the hidden Variant, the starts and the noise")
     trials: int = Field(default=0, ge=0, le=100_000, description="End after this many trials; 0: go on for ever")
     trial_s: float = Field(default=10.0, ge=0.1, le=3600.0, description="A trial that lasts this long is a success [s]")
-    controller: str = Field(default="", description="Name of the forwarding controller; empty: forward_<mode>_controller")
+    controller: str = Field(
+        default="", description="Name of the forwarding controller; empty: forward_<mode>_controller"
+    )
     report: str = Field(default="", description="YAML file to write at the end; empty: none")
 
 
@@ -70,6 +74,9 @@ class StandInNode(ManagedNode[StandInOptions]):
         if self.options.report:
             Path(self.options.report).write_text(dump_yaml(report), encoding="utf-8")
         self.get_logger().info(f"{report['success']} of {report['trials']} trials, {report['commands']} commands")
+
+    def release(self) -> None:
+        """Release the engine."""
         self.stand_in.close()
 
     def _on_command(self, message: Float64MultiArray) -> None:

@@ -2,10 +2,11 @@
 
     python -m ros_bridge.twin_node --robot cartpole --log twin.npz
 
-`--log` writes arrays of one row a control period: time (n,) [s] from the first row; q, dq (n, n_joints) of the robot;
-twin_q, twin_dq; command (n, n_actuators), the one that began there; gap (n,) [rad | m]; anchored (n,) bool, True where the
-twin was put back onto the robot after this row: `gap[anchored]` are the gaps of whole horizons. Rows in which the twin
-was put onto the robot without being compared (at the start, after an interruption) hold the robot's own state and gap NaN.
+`--log` writes arrays with one row a control period: time (n,) [s] from the first row; q, dq (n, n_joints) of the robot;
+twin_q, twin_dq of the twin; command (n, n_actuators), the one that began there; gap (n,) [rad | m]; anchored (n,) bool,
+True where the twin was put onto the robot after this row, so that `gap[anchored]` are the gaps of whole horizons. Rows
+in which it was put there without being compared (the first one, and after an interruption) have the robot's own state
+as the twin's, and gap NaN.
 """
 
 import argparse
@@ -40,7 +41,9 @@ class TwinOptions(Strict):
     engine: str = Field(default="bullet", description="Physics: bullet or mujoco")
     variant: str = Field(default="", description="YAML of quantity: value, the twin's Variant; empty: nominal")
     horizon_s: float = Field(default=0.5, ge=0.02, le=60.0, description="Time between two anchorings [s]")
-    controller: str = Field(default="", description="Name of the forwarding controller; empty: forward_<mode>_controller")
+    controller: str = Field(
+        default="", description="Name of the forwarding controller; empty: forward_<mode>_controller"
+    )
     log: str = Field(default="", description="Time series to write at the end, .npz; empty: none")
 
 
@@ -70,7 +73,10 @@ class TwinNode(ManagedNode[TwinOptions]):
     def deactivate(self) -> None:
         """Write the log."""
         if self.options.log and self.samples:
-            np.savez_compressed(self.options.log, **series(self.samples))
+            np.savez_compressed(self.options.log, allow_pickle=False, **series(self.samples))
+
+    def release(self) -> None:
+        """Release the engine."""
         self._twin.close()
 
     def _on_command(self, message: Float64MultiArray) -> None:
@@ -116,7 +122,7 @@ def series(samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
 
 
 def run(*, seconds: float | None = None, ros_args: Sequence[str] = (), **parameters: Any) -> int:
-    """Run the twin until a signal or `seconds`; `parameters` are TwinOptions' fields. Raise Sim2RealError on bad input."""
+    """Run the twin until a signal, or for `seconds`; `parameters` are TwinOptions' fields. Raise Sim2RealError."""
     return run_node(lambda context: TwinNode(context, **parameters), seconds, ros_args)
 
 

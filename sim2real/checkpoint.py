@@ -50,7 +50,9 @@ class CheckpointFolder:
             except (ConfigError, OSError, KeyError):
                 continue
         if steps:
-            raise TrainingError(f"{self.path}: none of its {len(steps)} checkpoints is intact; start again with another --out")
+            raise TrainingError(
+                f"{self.path}: none of its {len(steps)} checkpoints is intact; start again with another --out"
+            )
         return None
 
     def _steps(self) -> list[int]:

@@ -22,7 +22,7 @@ Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
 
 @app.command(name="demo")
 def demo(out_folder: Annotated[Path, tyro.conf.arg(name="out")] = Path("runs/demo"), seed: int = 0) -> int:
-    """Keep the whole promise once, on a cart-pole: train, evaluate, deploy over ROS 2, mirror, report (about 4 minutes).
+    """Keep the whole promise once, on a cart-pole: train, evaluate, deploy over ROS 2, mirror, report (4 minutes).
 
     Example: sim2real demo --out runs/demo
 
@@ -66,12 +66,24 @@ def train(
     from sim2real.console import train_with_progress
     from sim2real.train_config import load_train_config
 
-    replaced = {"seed": seed, "steps": steps, "worlds": worlds, "environment.engine": engine, "environment.randomization": randomization}
+    replaced = {
+        "seed": seed,
+        "steps": steps,
+        "worlds": worlds,
+        "environment.engine": engine,
+        "environment.randomization": randomization,
+    }
     settings = load_train_config(config, {k: v for k, v in replaced.items() if v is not None})
     folder = out_folder or Path("runs") / Path(config).stem
     result = train_with_progress(settings, folder, err if json else out, resume=resume)
     if json:
-        summary = {"folder": str(folder), "steps": result.steps, "seconds": result.seconds, "interrupted": result.interrupted, "metrics": result.metrics}
+        summary = {
+            "folder": str(folder),
+            "steps": result.steps,
+            "seconds": result.seconds,
+            "interrupted": result.interrupted,
+            "metrics": result.metrics,
+        }
         _print_json(summary)
     return 130 if result.interrupted else 0
 
@@ -97,7 +109,7 @@ def evaluate(
         policy: Policy folder.
         engine: Physics engine.
         variants: Number of worlds, one episode each.
-        randomization: Where worlds are drawn from: a shipped name, a .yaml file, or none; the policy's own if not given.
+        randomization: Where worlds are drawn from: a shipped name, a .yaml, or none; the policy's own if not given.
         seed: Seed of the worlds. They never come from the numbers that training draws.
         robot: Folder or robot.yaml, if the policy's robot is not in the catalog.
         worst: How many of the worst worlds to show.
@@ -132,8 +144,8 @@ def deploy(
 ) -> int:
     """Run a policy on the robot behind the ROS 2 topics; Ctrl-C stops the robot as its fallback says, then ends.
 
-    Before the first command it replays the policy's golden pairs and compares joints, limits and rate with what the robot
-    publishes. This stop is software: it does not replace the hardware one.
+    Before the first command it replays the policy's golden pairs and compares joints, limits and rate with what the
+    robot publishes. This stop is software: it does not replace the hardware one.
 
     Example: sim2real deploy runs/demo/policy --seconds 20
              sim2real deploy runs/demo/policy --ros-args __ns:=/lab joint_states:=/arm/joint_states
@@ -189,7 +201,9 @@ def stand_in(
     from ros_bridge.stand_in_node import run
 
     parameters = {"robot": robot, "seed": seed, "randomization": randomization, "engine": engine}
-    return run(seconds=seconds, ros_args=_ros_args(ros_args), trials=trials, trial_s=trial_s, report=report, **parameters)
+    return run(
+        seconds=seconds, ros_args=_ros_args(ros_args), trials=trials, trial_s=trial_s, report=report, **parameters
+    )
 
 
 @app.command(name="mirror")
@@ -276,8 +290,13 @@ def main(arguments: list[str] | None = None) -> int:
         out.print(f"sim2real {__version__}", highlight=False)
         return 0
     try:
-        status = app.cli(prog="sim2real", description="Train robot controllers in randomized simulation; deploy them over ROS 2.", args=arguments, config=(tyro.conf.FlagCreatePairsOff,))
-        return int(status or 0)  # type: ignore[call-overload]
+        status = app.cli(
+            prog="sim2real",
+            description="Train robot controllers in randomized simulation; deploy them over ROS 2.",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff,),
+        )
+        return status if isinstance(status, int) else 0
     except Sim2RealError as error:
         err.print(f"[bold red]error:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False)
         return error.exit_status

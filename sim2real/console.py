@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +60,14 @@ class TrainingProgress:
         if now - self._logged >= LOG_EVERY_S or step >= self._total:
             self._logged = now
             left = max(0.0, (self._total - step) / rate) if rate else float("nan")
-            self._console.print(f"  {self._label}: {step:>9,} of {self._total:,} steps  {figures}  {left:4.0f} s left", highlight=False)
+            self._console.print(
+                f"  {self._label}: {step:>9,} of {self._total:,} steps  {figures}  {left:4.0f} s left", highlight=False
+            )
 
 
-def train_with_progress(config: TrainConfig, folder: Path, console: Console, *, resume: bool = False, label: str = "training") -> "TrainResult":
+def train_with_progress(
+    config: TrainConfig, folder: Path, console: Console, *, resume: bool = False, label: str = "training"
+) -> "TrainResult":
     """Train with a progress bar and a TensorBoard log in the run folder, and say what came of it."""
     from sim2real.a2c.tensorboard import TensorBoard
     from sim2real.train import train
@@ -73,19 +76,32 @@ def train_with_progress(config: TrainConfig, folder: Path, console: Console, *, 
     if isinstance(environment, RobotEnvironment):
         randomization = Randomization.load(environment.randomization, load_robot(environment.robot))
     with TrainingProgress(console, config.steps, label) as progress:
-        result = train(config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)])
+        result = train(
+            config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)]
+        )
     figures = f"return {result.metrics.get('rollout/return', float('nan')):.2f}"
     if result.policy:
         figures += f", success {result.metrics.get('rollout/success', float('nan')):.0%} with exploration noise"
+    rate = result.metrics.get("time/steps_per_s", 0.0)
     verb = "interrupted after" if result.interrupted else "done:"
-    console.print(f"  {label} {verb} {result.steps:,} steps in {result.seconds:.0f} s ({result.metrics.get('time/steps_per_s', 0):,.0f} steps/s), {figures}", highlight=False)
+    console.print(
+        f"  {label} {verb} {result.steps:,} steps in {result.seconds:.0f} s ({rate:,.0f} steps/s), {figures}",
+        highlight=False,
+    )
     return result
 
 
 @contextmanager
 def progress_bar(console: Console, label: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a callback (done, total) that drives a bar; silent where the output is not a terminal."""
-    with Progress(TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task(label, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
@@ -103,13 +119,26 @@ def randomization_table(randomization: Randomization) -> Table:
 def evaluation_table(evaluation: Evaluation, worst: int) -> Table:
     """Return success, return and the worst worlds."""
     low, high = evaluation.interval
-    title = f"{evaluation.engine}: success {evaluation.success_rate:.1%} (95 % interval {low:.1%} to {high:.1%}) in {len(evaluation.success)} worlds, return {evaluation.returns.mean():.2f} ± {evaluation.returns.std():.2f}"
-    table = Table(title=title, title_justify="left", caption="the worst worlds, and what is furthest from nominal in them", caption_justify="left")
+    success = f"success {evaluation.success_rate:.1%} (95 % interval {low:.1%} to {high:.1%})"
+    returns = f"return {evaluation.returns.mean():.2f} ± {evaluation.returns.std():.2f}"
+    title = f"{evaluation.engine}, {len(evaluation.success)} held-out worlds: {success}, {returns}"
+    table = Table(
+        title=title,
+        title_justify="left",
+        caption="the worst worlds, and what is furthest from nominal in them",
+        caption_justify="left",
+    )
     for column in ("world", "result", "after", "return", "Variant"):
         table.add_column(column)
     for world in evaluation.worst(worst):
         result = "success" if evaluation.success[world] else "[red]failed[/red]"
-        table.add_row(str(world), result, f"{evaluation.seconds[world]:.1f} s", f"{evaluation.returns[world]:.2f}", describe_variant(evaluation, int(world)))
+        table.add_row(
+            str(world),
+            result,
+            f"{evaluation.seconds[world]:.1f} s",
+            f"{evaluation.returns[world]:.2f}",
+            describe_variant(evaluation, int(world)),
+        )
     return table
 
 

@@ -1,13 +1,14 @@
 """Gymnasium environments: N worlds of one robot and one task, single or vectorised.
 
-    import gymnasium, sim2real
+import gymnasium, sim2real
 
-    env = gymnasium.make("sim2real/Balance-v0", robot="cartpole", engine="bullet", randomization="cartpole")
-    envs = gymnasium.make_vec("sim2real/Balance-v0", num_envs=64, robot="cartpole", workers=2)
+env = gymnasium.make("sim2real/Balance-v0", robot="cartpole", engine="bullet", randomization="cartpole")
+envs = gymnasium.make_vec("sim2real/Balance-v0", num_envs=64, robot="cartpole", workers=2)
 """
 
+import secrets
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -25,16 +26,21 @@ Array = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
+
+_METADATA: dict[str, Any] = {"render_modes": []}
+_VECTOR_METADATA: dict[str, Any] = {**_METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
+
+
+class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
     """N worlds, each with its own Variant, drawn anew for each episode.
 
-    Worlds that end are reset within the same step (AutoresetMode.SAME_STEP): the observation is the new episode's first,
-    `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True.
-    Also in `infos`: `reward_terms`, a dict of (n,) arrays; `success` (n,), True where an episode reached its time limit;
-    `diverged` (n,), True where physics produced no finite number and the world was rebuilt.
+    Worlds that end are reset within the same step (AutoresetMode.SAME_STEP): the observation is the new episode's
+    first, `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True.
+    Also in `infos`: `reward_terms`, a dict of (n,) arrays; `success` (n,), True where an episode reached its time
+    limit; `diverged` (n,), True where physics produced no finite number and the world was rebuilt.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": [], "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata = _VECTOR_METADATA
 
     def __init__(
         self,
@@ -46,19 +52,23 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
         variants: Variant | None = None,
         options: dict[str, Any] | None = None,
         workers: int = 0,
-        seed: int = 0,
+        seed: int | None = None,
     ) -> None:
         """Build the worlds.
 
         robot: a catalog name, a folder, a robot.yaml, or a Robot; task: a name or "module:Class"
         randomization: a shipped name, a .yaml, "none", or a Randomization; drawn from at every reset
         variants: num_envs Variants to keep instead of drawing; options: the task's options by name
-        workers: processes (bullet) or threads (mujoco); 0 stays in this thread; seed: until reset(seed=...) sets another
+        workers: processes (bullet) or threads (mujoco); 0 stays in this thread
+        seed: until reset(seed=...) sets another; with None every environment has a seed of its own
         """
+        seed = secrets.randbits(63) if seed is None else seed
         self.num_envs = num_envs
         self.robot = robot if isinstance(robot, Robot) else load_robot(robot)
         self.task = load_task(task, self.robot, options)
-        self.randomization = randomization if isinstance(randomization, Randomization) else Randomization.load(randomization, self.robot)
+        self.randomization = (
+            randomization if isinstance(randomization, Randomization) else Randomization.load(randomization, self.robot)
+        )
         self.variants = variants
         self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), stream(seed, "sensors"))
         self._observer = Observer(self.task.layout, num_envs)
@@ -72,7 +82,9 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
         self._command = np.zeros((num_envs, self.robot.n_actuators))
         self._steps = np.zeros(num_envs, dtype=np.int64)
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
         """Begin an episode in every world."""
         super().reset(seed=seed)
         if seed is not None:
@@ -100,7 +112,13 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
             infos["final_obs"], infos["_final_obs"] = observation.astype(np.float32), ended
             observation = observation.copy()
             observation[ended] = self._begin(np.flatnonzero(ended))
-        return observation.astype(np.float32), sum(terms.values(), np.zeros(self.num_envs)), terminated, truncated, infos
+        return (
+            observation.astype(np.float32),
+            sum(terms.values(), np.zeros(self.num_envs)),
+            terminated,
+            truncated,
+            infos,
+        )
 
     def close_extras(self, **kwargs: Any) -> None:
         """Release the engine."""
@@ -108,7 +126,9 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
 
     def _begin(self, worlds: NDArray[np.intp]) -> Array:
         """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
-        variant = self.randomization.draw(self._rng, len(worlds)) if self.variants is None else self.variants.rows(worlds)
+        variant = (
+            self.randomization.draw(self._rng, len(worlds)) if self.variants is None else self.variants.rows(worlds)
+        )
         q, dq = self.task.start(self._rng, len(worlds))
         self.simulation.reset(q, dq, worlds, variant)
         self._steps[worlds] = 0
@@ -117,13 +137,14 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, Array]):
         return self._observer.restart(self._sense(worlds), worlds)
 
     def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
-        return RobotState(*(a[worlds] for a in self.simulation.sense()), self._action[worlds])
+        q, dq, quaternion, angular_velocity = (reading[worlds] for reading in self.simulation.sense())
+        return RobotState(q, dq, quaternion, angular_velocity, self._action[worlds])
 
 
 class RobotEnv(gymnasium.Env[Float32, Float32]):
     """One world: RobotVectorEnv with num_envs = 1, without the automatic reset."""
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": []}
+    metadata = _METADATA
 
     def __init__(self, **options: Any) -> None:
         """Take the options of RobotVectorEnv, except num_envs."""
@@ -131,7 +152,9 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
         self.observation_space = self.worlds.single_observation_space
         self.action_space = self.worlds.single_action_space
 
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Float32, dict[str, Any]]:
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float32, dict[str, Any]]:
         """Begin an episode."""
         super().reset(seed=seed)
         observation, _ = self.worlds.reset(seed=seed)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,29 @@ class Evaluation:
 
     def to_dict(self, worst: int = 5) -> dict[str, Any]:
         """Return plain data for --json."""
-        worlds = [{"success": bool(self.success[w]), "seconds": float(self.seconds[w]), "return": float(self.returns[w]), "variant": self.variants.as_dict(w)} for w in self.worst(worst)]
-        figures = {"success_rate": self.success_rate, "confidence_95": list(self.interval), "return_mean": float(self.returns.mean()), "return_std": float(self.returns.std())}
-        return {"engine": self.engine, "variants": len(self.success), **figures, "seconds_mean": float(self.seconds.mean()), "diverged": self.diverged, "worst": worlds}
+        worlds = [
+            {
+                "success": bool(self.success[w]),
+                "seconds": float(self.seconds[w]),
+                "return": float(self.returns[w]),
+                "variant": self.variants.as_dict(w),
+            }
+            for w in self.worst(worst)
+        ]
+        figures = {
+            "success_rate": self.success_rate,
+            "confidence_95": list(self.interval),
+            "return_mean": float(self.returns.mean()),
+            "return_std": float(self.returns.std()),
+        }
+        return {
+            "engine": self.engine,
+            "variants": len(self.success),
+            **figures,
+            "seconds_mean": float(self.seconds.mean()),
+            "diverged": self.diverged,
+            "worst": worlds,
+        }
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
@@ -69,7 +90,10 @@ def policy_robot(policy: Policy, robot: str | Path | None = None) -> Robot:
     """Load the robot a policy was made for, by its name in the catalog or from `robot`; refuse another one."""
     loaded = load_robot(robot or policy.contract.robot.name)
     if loaded.digest != policy.contract.robot.digest:
-        raise PolicyError(f"robot '{loaded.name}' ({loaded.path}) is not the one this policy was made for: its description differs; give --robot")
+        raise PolicyError(
+            f"robot '{loaded.name}' ({loaded.path}) is not the one this policy was made for: its description differs; "
+            "give --robot"
+        )
     return loaded
 
 
@@ -103,12 +127,21 @@ def evaluate(
         for first in range(0, variants, n):
             worlds = np.minimum(np.arange(first, first + n), variants - 1)  # the last round repeats the last world
             episodes = _Episodes(policy, task, simulation)
-            episodes.run(truth.rows(worlds), start[0][worlds], start[1][worlds], lambda done, total, k=first: progress(k * total + done * n, variants * total))  # type: ignore[misc]
+            report = partial(_report, progress, first, n, variants)
+            episodes.run(truth.rows(worlds), start[0][worlds], start[1][worlds], report)
             parts.append(episodes)
     finally:
         simulation.close()
-    success, returns, seconds, diverged = (np.concatenate([getattr(p, name) for p in parts])[:variants] for name in ("running", "returns", "seconds", "diverged"))
+    success, returns, seconds, diverged = (
+        np.concatenate([getattr(p, name) for p in parts])[:variants]
+        for name in ("running", "returns", "seconds", "diverged")
+    )
     return Evaluation(engine, truth, success, returns, seconds, int(diverged.sum()))
+
+
+def _report(progress: Callable[[int, int], None], first: int, n: int, variants: int, done: int, total: int) -> None:
+    """Turn the steps of one round of n worlds into those of all `variants`."""
+    progress(first * total + done * n, variants * total)
 
 
 class _Episodes:

@@ -32,7 +32,14 @@ def _finite(bound: float) -> float | None:
     return bound if np.isfinite(bound) else None
 
 
-def make_policy(robot: Robot, task: Task, randomization: Randomization, network: NetworkContract, weights: dict[str, Any], training: dict[str, Any]) -> Policy:
+def make_policy(
+    robot: Robot,
+    task: Task,
+    randomization: Randomization,
+    network: NetworkContract,
+    weights: dict[str, Any],
+    training: dict[str, Any],
+) -> Policy:
     """Build a policy with golden pairs; `weights` as `sim2real.policy.Policy` takes them."""
     contract = Contract(
         robot=robot_contract(robot),
@@ -59,9 +66,8 @@ def with_golden(policy: Policy, robot: Robot, task: Task) -> Policy:
         states = []
         for _ in range(GOLDEN_STEPS):
             senses = simulation.sense()
-            states.append(tuple(senses))
+            states.append(senses)
             simulation.advance(runner.step(*senses))
     finally:
         simulation.close()
     return record_golden(policy, states)
-

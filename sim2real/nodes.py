@@ -12,6 +12,7 @@ from typing import Any, Self
 from sim2real.errors import BridgeError
 
 MODULES = {"policy": "policy_node", "stand_in": "stand_in_node", "twin": "twin_node", "recorder": "recorder"}
+Process = subprocess.Popen[bytes]
 GRACE_S = 5.0  # between asking a node to end and ending it
 
 
@@ -21,26 +22,33 @@ class Nodes:
     def __init__(self, logs: Path, domain: int | None = None) -> None:
         self.logs = logs
         self.domain = free_domain() if domain is None else domain
-        self._running: list[tuple[str, subprocess.Popen[bytes]]] = []
+        self._running: list[tuple[str, Process]] = []
 
     def __enter__(self) -> Self:
         self.logs.mkdir(parents=True, exist_ok=True)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _, process in reversed(self._running):
+        for _name, process in reversed(self._running):
             end(process)
 
-    def start(self, name: str, *arguments: str) -> "subprocess.Popen[bytes]":
+    def start(self, name: str, *arguments: str) -> Process:
         """Start one node; what it prints goes to <logs>/<name>.log."""
         environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         command = [sys.executable, "-m", f"ros_bridge.{MODULES[name]}", *arguments]
         with (self.logs / f"{name}.log").open("wb") as log:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment
+            )
         self._running.append((name, process))
         return process
 
-    def wait(self, awaited: "subprocess.Popen[bytes]", timeout: float, progress: Callable[[int, int], Any] = lambda done, total: None) -> None:
+    def wait(
+        self,
+        awaited: Process,
+        timeout: float,
+        progress: Callable[[int, int], Any] = lambda done, total: None,
+    ) -> None:
         """Wait for one node to end well; raise BridgeError when any node ends badly before, or after `timeout` [s]."""
         start = time.monotonic()
         while awaited.poll() is None:
@@ -60,7 +68,7 @@ class Nodes:
         return lines[-1] if lines else f"it said nothing ({self.logs / name}.log)"
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
+def end(process: Process) -> None:
     """Ask a process to end (SIGINT), and end it if it does not."""
     if process.poll() is None:
         process.send_signal(signal.SIGINT)

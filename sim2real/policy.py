@@ -8,7 +8,7 @@
 Loading never executes code: see `sim2real.policy_files`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -213,7 +213,7 @@ def normalize(observation: Array, mean: Array, std: Array) -> NDArray[np.float32
     return np.clip((observation - mean) / std, -10.0, 10.0).astype(np.float32)
 
 
-def record_golden(policy: Policy, states: list[tuple[Array, Array, Array, Array]]) -> Policy:
+def record_golden(policy: Policy, states: Sequence[tuple[Array, Array, Array, Array]]) -> Policy:
     """Return the policy with golden pairs for a run of measured states (q, dq, IMU quaternion, IMU velocity; n = 1)."""
     runner = policy.runner()
     rows: list[list[Array]] = []

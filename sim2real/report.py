@@ -1,5 +1,4 @@
-"""Pictures and the report: drawn with matplotlib figures of their own (no pyplot, no global state), one HTML file without
-anything outside it."""
+"""Pictures and the report: matplotlib figures without pyplot's global state, and one HTML file that fetches nothing."""
 
 import csv
 from base64 import b64encode
@@ -40,8 +39,8 @@ class Outcome:
 class TwinLog:
     """Robot and twin side by side, one row a control period, as the twin node writes it.
 
-    time (n,) [s]; q, twin_q (n, n_joints) [rad | m]; gap (n,) [rad | m], RMS over joints of the position error, NaN where
-    there was nothing to compare; anchored (n,): True where the twin was put back onto the robot after this row
+    time (n,) [s]; q, twin_q (n, n_joints) [rad | m]; gap (n,) [rad | m], RMS over joints of the position error, NaN
+    where there was nothing to compare; anchored (n,): True where the twin was put back onto the robot after this row
     """
 
     joints: tuple[str, ...]
@@ -76,7 +75,15 @@ def plot_outcomes(outcomes: list[Outcome], path: Path) -> None:
         rates = np.array([mine[s].rate for s in settings])
         bounds = np.array([wilson_interval(mine[s].successes, mine[s].n) for s in settings])
         errors = np.clip(np.array([rates - bounds[:, 0], bounds[:, 1] - rates]), 0, None) * 100
-        bars = axes.bar(places, rates * 100, width * 0.92, color=colour, label=policy, yerr=errors, error_kw={"lw": 1, "capsize": 3, "ecolor": "#555555"})
+        bars = axes.bar(
+            places,
+            rates * 100,
+            width * 0.92,
+            color=colour,
+            label=policy,
+            yerr=errors,
+            error_kw={"lw": 1, "capsize": 3, "ecolor": "#555555"},
+        )
         axes.bar_label(bars, [f"{mine[s].successes} of {mine[s].n}" for s in settings], padding=4, fontsize=8)
     axes.axhline(95, color="#888888", lw=0.8, ls=":")
     axes.set_xticks(np.arange(len(settings)), settings)
@@ -94,7 +101,11 @@ def plot_learning_curves(runs: dict[str, Path], path: Path) -> None:
         steps = curve["step"] / 1e6
         left.plot(steps, curve["rollout/return"], color=colour, label=label)
         right.plot(steps, curve["rollout/success"] * 100, color=colour, label=label)
-    left.set(xlabel="control steps [million]", ylabel="return of an episode", title="with exploration noise, own training worlds")
+    left.set(
+        xlabel="control steps [million]",
+        ylabel="return of an episode",
+        title="with exploration noise, own training worlds",
+    )
     right.set(xlabel="control steps [million]", ylabel="episodes that stay up [%]", ylim=(0, 103))
     left.legend(frameon=False)
     _finish(figure, path)
@@ -133,7 +144,11 @@ def plot_success_by_quantity(evaluations: dict[str, Evaluation], path: Path, bin
 def _plot_binned(axes: Axes, x: Array, success: NDArray[np.bool_], bins: int, colour: str, label: str) -> None:
     """Plot the success rate in bins of equal count (or at each value where there are few) with its 95 % interval."""
     distinct = np.unique(x)
-    groups = [x == v for v in distinct] if len(distinct) <= bins else [np.isin(np.arange(len(x)), part) for part in np.array_split(np.argsort(x), bins)]
+    groups = (
+        [x == v for v in distinct]
+        if len(distinct) <= bins
+        else [np.isin(np.arange(len(x)), part) for part in np.array_split(np.argsort(x), bins)]
+    )
     groups = [g for g in groups if g.sum() >= MIN_IN_BIN]
     middle = np.array([x[g].mean() for g in groups])
     rate = np.array([success[g].mean() for g in groups]) * 100
@@ -200,8 +215,12 @@ th{border-bottom:2px solid #888} img{max-width:100%;height:auto;display:block;ma
 def write_html(path: Path, title: str, lead: str, sections: list[Section]) -> None:
     """Write a self-contained page: pictures inside, nothing fetched."""
     body = "".join(_section_html(section) for section in sections)
-    head = f"<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>{escape(title)}</title><style>{STYLE}</style>"
-    path.write_text(f"<!doctype html><html lang='en'><head>{head}</head><body><h1>{escape(title)}</h1><p>{escape(lead)}</p>{body}</body></html>", encoding="utf-8")
+    meta = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'>"
+    head = f"<head>{meta}<title>{escape(title)}</title><style>{STYLE}</style></head>"
+    path.write_text(
+        f"<!doctype html><html lang='en'>{head}<body><h1>{escape(title)}</h1><p>{escape(lead)}</p>{body}</body></html>",
+        encoding="utf-8",
+    )
 
 
 def _section_html(section: Section) -> str:

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import flatdim
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from randomization import stream
@@ -53,7 +54,9 @@ class TrainResult:
     policy: Policy | None
 
 
-def train(config: TrainConfig, folder: Path, *, resume: bool = False, writers: Sequence[MetricsWriter] = ()) -> TrainResult:
+def train(
+    config: TrainConfig, folder: Path, *, resume: bool = False, writers: Sequence[MetricsWriter] = ()
+) -> TrainResult:
     """Train and leave everything in `folder`; Ctrl-C ends after the present batch, with a checkpoint and a policy.
 
     With `resume`, go on from the newest intact checkpoint. Raise TrainingError if the folder is in use, holds a run and
@@ -64,7 +67,9 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, writers: S
         checkpoints = CheckpointFolder(folder / "checkpoints")
         found = checkpoints.newest()
         if found and not resume:
-            raise TrainingError(f"{folder}: holds a run already; add --resume to go on with it, or choose another --out")
+            raise TrainingError(
+                f"{folder}: holds a run already; add --resume to go on with it, or choose another --out"
+            )
         _write_config(config, folder)
         return _Run(config, folder, checkpoints, writers).go(found)
 
@@ -72,15 +77,18 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, writers: S
 class _Run:
     """One training run while it runs."""
 
-    def __init__(self, config: TrainConfig, folder: Path, checkpoints: CheckpointFolder, writers: Sequence[MetricsWriter]) -> None:
+    def __init__(
+        self, config: TrainConfig, folder: Path, checkpoints: CheckpointFolder, writers: Sequence[MetricsWriter]
+    ) -> None:
         self.config, self.folder, self.checkpoints = config, folder, checkpoints
         self.writers = [*writers, _CurveFile(folder / "progress.csv")]
         self.collector = Collector([self._group(k) for k in range(config.workers)])
         envs = self.collector.groups[0].envs
         discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
-        n_out = int(envs.single_action_space.n) if discrete else envs.single_action_space.shape[0]  # type: ignore[attr-defined, index]
-        self.agent = A2C(envs.single_observation_space.shape[0], n_out, discrete, config.a2c, config.updates, config.seed)  # type: ignore[index]
-        self.step, self.metrics, self._skipped_in_a_row = 0, {}, 0
+        n_in, n_out = (flatdim(space) for space in (envs.single_observation_space, envs.single_action_space))
+        self.agent = A2C(n_in, n_out, discrete, config.a2c, config.updates, config.seed)
+        self.step, self._skipped_in_a_row = 0, 0
+        self.metrics: dict[str, float] = {}
 
     def _group(self, k: int) -> Group:
         config = self.config
@@ -111,7 +119,9 @@ class _Run:
                 policy = self._export()
         finally:
             self.collector.close()
-        return TrainResult(self.folder, self.step, time.monotonic() - start, interrupted.is_set(), dict(self.metrics), policy)
+        return TrainResult(
+            self.folder, self.step, time.monotonic() - start, interrupted.is_set(), dict(self.metrics), policy
+        )
 
     def _iterate(self) -> None:
         batch = self.collector.collect(self.agent, self.config.a2c.horizon)
@@ -119,7 +129,10 @@ class _Run:
         losses = self.agent.learn(batch)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if self.agent.skipped > skipped else 0
         if self._skipped_in_a_row > MAX_SKIPPED:
-            raise TrainingError(f"{self._skipped_in_a_row} updates in a row had no finite gradient; the newest checkpoint in {self.checkpoints.path} is intact; lower a2c.learning_rate")
+            raise TrainingError(
+                f"{self._skipped_in_a_row} updates in a row had no finite gradient; the newest checkpoint in "
+                f"{self.checkpoints.path} is intact; lower a2c.learning_rate"
+            )
         self.step += batch.reward.size
         self.metrics = {f"train/{k}": v for k, v in losses.items()} | self.collector.metrics()
         self.metrics |= {"train/skipped": float(self.agent.skipped), "train/learning_rate": self.agent.learning_rate}
@@ -146,9 +159,14 @@ class _Run:
             return None
         network = self.agent.snapshot()
         sizes = (network.actor[0][0].shape[0], *(weight.shape[1] for weight, _ in network.actor))
-        weights: dict[str, Any] = {f"w{k}": w for k, (w, _) in enumerate(network.actor)} | {f"b{k}": b for k, (_, b) in enumerate(network.actor)}
+        weights: dict[str, Any] = {f"w{k}": w for k, (w, _) in enumerate(network.actor)} | {
+            f"b{k}": b for k, (_, b) in enumerate(network.actor)
+        }
         norm, on = self.agent.norm, self.config.a2c.normalize_observation
-        weights |= {"obs_mean": norm.mean if on else np.zeros_like(norm.mean), "obs_std": norm.std if on else np.ones_like(norm.std)}
+        weights |= {
+            "obs_mean": norm.mean if on else np.zeros_like(norm.mean),
+            "obs_std": norm.std if on else np.ones_like(norm.std),
+        }
         contract = NetworkContract(sizes=sizes, activation=self.config.a2c.activation)
         training = {"config": self.config.model_dump(mode="json"), "steps": self.step, "versions": versions()}
         policy = make_policy(envs.robot, envs.task, envs.randomization, contract, weights, training)
@@ -157,11 +175,13 @@ class _Run:
 
 
 def make_envs(config: TrainConfig, n: int, seed: int) -> VectorEnv[Any, Any, Any]:
-    """Build n of the config's worlds in one vector environment. PyBullet gets a process, so that threads do not share it."""
+    """Build n of the config's worlds as one vector environment; PyBullet, which holds the GIL, gets a process."""
     environment = config.environment
     if isinstance(environment, GymEnvironment):
         vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        return gymnasium.make_vec(environment.gymnasium, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options)
+        return gymnasium.make_vec(
+            environment.gymnasium, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
+        )
     options = environment.model_dump()
     workers = 1 if environment.engine == "bullet" else 0
     return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **options)
@@ -203,7 +223,9 @@ def _only_user(folder: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise TrainingError(f"{folder}: in use by process {file.read().strip() or '?'}; choose another --out") from None
+            raise TrainingError(
+                f"{folder}: in use by process {file.read().strip() or '?'}; choose another --out"
+            ) from None
         file.truncate(0)
         file.write(str(os.getpid()))
         file.flush()
@@ -217,7 +239,15 @@ def _write_config(config: TrainConfig, folder: Path) -> None:
 class _CurveFile:
     """The learning curve as CSV: one row a second. A resumed run goes on in the same file."""
 
-    COLUMNS = ("step", "rollout/return", "rollout/length", "rollout/success", "train/std", "train/entropy", "time/steps_per_s")
+    COLUMNS = (
+        "step",
+        "rollout/return",
+        "rollout/length",
+        "rollout/success",
+        "train/std",
+        "train/entropy",
+        "time/steps_per_s",
+    )
 
     def __init__(self, path: Path) -> None:
         self.path = path

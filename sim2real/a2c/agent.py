@@ -5,6 +5,7 @@ Read from top to bottom: what a batch is, the three losses with their formulas, 
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,9 @@ class A2C:
         self.network = ActorCritic(n_in, n_out, config, discrete, seed)
         rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
         if config.schedule == "linear":
-            rate = keras.optimizers.schedules.PolynomialDecay(config.learning_rate, max(1, total_updates), end_learning_rate=0.0)
+            rate = keras.optimizers.schedules.PolynomialDecay(
+                config.learning_rate, max(1, total_updates), end_learning_rate=0.0
+            )
         makers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
         self.optimizer = makers[config.optimizer](rate)
         self.optimizer.build(self.network.trainable_variables)
@@ -103,7 +106,12 @@ class A2C:
         n = batch.reward.size
         observation = batch.observation.reshape(n, -1)
         action = batch.action.reshape(n, *batch.action.shape[2:])
-        inputs = (self.normalize(observation), action.astype(np.int32 if self.discrete else np.float32), advantage.astype(np.float32).ravel(), returns.astype(np.float32).ravel())
+        inputs = (
+            self.normalize(observation),
+            action.astype(np.int32 if self.discrete else np.float32),
+            advantage.astype(np.float32).ravel(),
+            returns.astype(np.float32).ravel(),
+        )
         metrics = {name: float(v) for name, v in self._update(*(tf.constant(a) for a in inputs)).items()}
         self.skipped += int(metrics.pop("skipped"))
         if config.normalize_observation:
@@ -112,7 +120,9 @@ class A2C:
         metrics["explained_variance"] = float(1.0 - (returns - batch.value).var() / variance) if variance > 0 else 0.0
         return metrics
 
-    def _update_step(self, observation: tf.Tensor, action: tf.Tensor, advantage: tf.Tensor, returns: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _update_step(
+        self, observation: tf.Tensor, action: tf.Tensor, advantage: tf.Tensor, returns: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         """L = w_pi L_pi + w_V L_V - w_H H, its gradient clipped to a global norm, one optimizer step."""
         config = self.config
         with tf.GradientTape() as tape:
@@ -122,8 +132,16 @@ class A2C:
             else:
                 log_std = tf.convert_to_tensor(self.network.log_std)
                 log_prob, entropy = log_prob_gaussian(output, log_std, action), entropy_gaussian(log_std)
-            losses = {"policy_loss": policy_loss(log_prob, advantage), "value_loss": value_loss(value, returns), "entropy": entropy}
-            total = config.policy_weight * losses["policy_loss"] + config.value_weight * losses["value_loss"] - config.entropy_weight * entropy
+            losses = {
+                "policy_loss": policy_loss(log_prob, advantage),
+                "value_loss": value_loss(value, returns),
+                "entropy": entropy,
+            }
+            total = (
+                config.policy_weight * losses["policy_loss"]
+                + config.value_weight * losses["value_loss"]
+                - config.entropy_weight * entropy
+            )
         variables = self.network.trainable_variables
         gradients, norm = tf.clip_by_global_norm(tape.gradient(total, variables), config.max_grad_norm)
         # One NaN under Adam stays in its moments for ever, so such a step must not reach the optimizer.
@@ -142,10 +160,10 @@ class A2C:
 
     def save(self, path: Path) -> None:
         """Write everything that learning needs to go on, as one .npz of plain arrays (no pickle)."""
-        arrays = {f"network/{k}": v.numpy() for k, v in enumerate(self.network.variables)}
+        arrays: dict[str, Any] = {f"network/{k}": v.numpy() for k, v in enumerate(self.network.variables)}
         arrays |= {f"optimizer/{k}": v.numpy() for k, v in enumerate(self.optimizer.variables)}
-        norm = {"norm/mean": self.norm.mean, "norm/var": self.norm.var, "norm/count": np.array(self.norm.count)}
-        np.savez(path, **arrays, **norm, skipped=np.array(self.skipped))
+        arrays |= {"norm/mean": self.norm.mean, "norm/var": self.norm.var, "norm/count": np.array(self.norm.count)}
+        np.savez(path, **arrays, skipped=np.array(self.skipped))
 
     def load(self, path: Path) -> None:
         """Restore what `save` wrote; raise TrainingError if it is of another network."""
@@ -154,7 +172,9 @@ class A2C:
         with np.load(path, allow_pickle=False) as arrays:
             fits = all(name in arrays and arrays[name].shape == tuple(v.shape) for name, v in variables.items())
             if not fits or "norm/mean" not in arrays or arrays["norm/mean"].shape != self.norm.mean.shape:
-                raise TrainingError(f"{path}: is a checkpoint of another network; resume with the settings it was made with")
+                raise TrainingError(
+                    f"{path}: is a checkpoint of another network; resume with the settings it was made with"
+                )
             for name, variable in variables.items():
                 variable.assign(arrays[name])
             self.norm.mean, self.norm.var = arrays["norm/mean"], arrays["norm/var"]

@@ -1,4 +1,4 @@
-"""Actor and critic as Keras layers for learning, and the same numbers in numpy for acting (a tf call takes 50 times longer)."""
+"""Actor and critic as Keras layers for learning, and in numpy for acting: a TensorFlow call takes 50 times longer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from sim2real.policy import ACTIVATIONS
 Float32 = NDArray[np.float32]
 
 
-class ActorCritic(keras.Model):  # type: ignore[misc]
+class ActorCritic(keras.Model):
     """Observation (n, n_in) -> actor output (n, n_out) and value (n,).
 
     The actor's output is the mean of a Gaussian with state-independent deviation, or the logits of a categorical.
@@ -25,10 +25,19 @@ class ActorCritic(keras.Model):  # type: ignore[misc]
         self._seeds = iter(np.random.default_rng(seed).integers(2**31, size=64).tolist())
         trunk_gain = 2**0.5
         self.actor_layers = [self._dense(w, config.activation, config.init, trunk_gain) for w in config.hidden]
-        self.critic_layers = self.actor_layers if self.shared else [self._dense(w, config.activation, config.init, trunk_gain) for w in config.hidden]
+        self.critic_layers = (
+            self.actor_layers
+            if self.shared
+            else [self._dense(w, config.activation, config.init, trunk_gain) for w in config.hidden]
+        )
         self.actor_head = self._dense(n_out, None, config.init, 0.01)
         self.critic_head = self._dense(1, None, config.init, 1.0)
-        self.log_std = self.add_weight(name="log_std", shape=(n_out,), initializer=keras.initializers.Constant(np.log(config.initial_std)), trainable=not discrete)
+        self.log_std = self.add_weight(
+            name="log_std",
+            shape=(n_out,),
+            initializer=keras.initializers.Constant(np.log(config.initial_std)),
+            trainable=not discrete,
+        )
         self(tf.zeros((1, n_in)))
 
     def _dense(self, width: int, activation: str | None, init: str, gain: float) -> keras.layers.Dense:
@@ -44,7 +53,10 @@ class ActorCritic(keras.Model):  # type: ignore[misc]
 
     def snapshot(self) -> "NumpyActorCritic":
         """Return the present weights for acting."""
-        actor, critic = ([(layer.kernel.numpy(), layer.bias.numpy()) for layer in [*trunk, head]] for trunk, head in ((self.actor_layers, self.actor_head), (self.critic_layers, self.critic_head)))
+        actor, critic = (
+            [(layer.kernel.numpy(), layer.bias.numpy()) for layer in [*trunk, head]]
+            for trunk, head in ((self.actor_layers, self.actor_head), (self.critic_layers, self.critic_head))
+        )
         return NumpyActorCritic(actor, critic, self.log_std.numpy(), self.activation, self.shared)
 
 

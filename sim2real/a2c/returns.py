@@ -6,7 +6,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 
-def gae(reward: Array, value: Array, next_value: Array, ended: NDArray[np.bool_], gamma: float, lam: float) -> tuple[Array, Array]:
+def gae(
+    reward: Array, value: Array, next_value: Array, ended: NDArray[np.bool_], gamma: float, lam: float
+) -> tuple[Array, Array]:
     """Return (advantages, returns), each (n_steps, n_worlds).
 
     reward, value: (n_steps, n_worlds); value is V(s_t)

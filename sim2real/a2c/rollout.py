@@ -1,4 +1,4 @@
-"""Collecting experience: groups of worlds, one thread each, so that physics never waits for Python and Python never for it."""
+"""Collecting experience: groups of worlds, one thread each, so that neither physics nor Python waits for the other."""
 
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
@@ -58,9 +58,18 @@ class Group:
             for name, values in infos.get("reward_terms", {}).items():
                 term_sums[name] = term_sums.get(name, 0.0) + float(values.mean())
         self.reward_terms = {name: total / horizon for name, total in term_sums.items()}
-        observations, actions, rewards, ends, values, next_values = (np.stack(column) for column in zip(*rows, strict=True))
+        observations, actions, rewards, ends, values, next_values = (
+            np.stack(column) for column in zip(*rows, strict=True)
+        )
         following = np.concatenate([values[1:], actor.value(agent.normalize(self._observation))[None]])
-        return Batch(observations, actions, rewards.astype(np.float64), ends, values.astype(np.float64), np.where(np.isnan(next_values), following, next_values))
+        return Batch(
+            observations,
+            actions,
+            rewards.astype(np.float64),
+            ends,
+            values.astype(np.float64),
+            np.where(np.isnan(next_values), following, next_values),
+        )
 
     def _sample(self, output: NDArray[np.float32], log_std: NDArray[np.float32]) -> NDArray[Any]:
         if self._discrete:
@@ -96,7 +105,9 @@ class Collector:
         """Run `horizon` steps in every world."""
         actor = agent.snapshot()
         parts = list(self._threads.map(lambda g: g.collect(agent, actor, horizon), self.groups))
-        return Batch(*(np.concatenate([getattr(p, name) for p in parts], axis=1) for name in Batch.__dataclass_fields__))
+        return Batch(
+            *(np.concatenate([getattr(p, name) for p in parts], axis=1) for name in Batch.__dataclass_fields__)
+        )
 
     def metrics(self) -> dict[str, float]:
         """Return rollout figures over the last 100 episodes of each group."""
@@ -104,11 +115,16 @@ class Collector:
         returns = [r for e in episodes for r in e.returns]
         if not returns:
             return {}
-        figures = {"rollout/return": float(np.mean(returns)), "rollout/length": float(np.mean([n for e in episodes for n in e.lengths]))}
+        figures = {
+            "rollout/return": float(np.mean(returns)),
+            "rollout/length": float(np.mean([n for e in episodes for n in e.lengths])),
+        }
         figures["rollout/success"] = float(np.mean([s for e in episodes for s in e.successes]))
         figures["rollout/diverged"] = float(sum(e.diverged for e in episodes))
         names = self.groups[0].reward_terms
-        return figures | {f"rollout/reward_{n}": float(np.mean([g.reward_terms[n] for g in self.groups])) for n in names}
+        return figures | {
+            f"rollout/reward_{n}": float(np.mean([g.reward_terms[n] for g in self.groups])) for n in names
+        }
 
     def close(self) -> None:
         """End the threads and release all worlds."""

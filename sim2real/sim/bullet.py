@@ -1,14 +1,15 @@
 """PyBullet worlds: one physics client a world, randomized without loading the URDF again.
 
 Facts behind the choices, all measured on PyBullet 3.2.7:
-- `stepSimulation` with `numSubSteps` gives the same bits as that many single steps with the effort set each time, at 75 %
-  of the time. A control period is therefore one call, or one for each stretch between two arriving commands. But Bullet
-  computes the torque of joint damping only once a call, so a world with damping takes single steps.
+- `stepSimulation` with `numSubSteps` gives the same bits as that many single steps with the effort set each time, at
+  75 % of the time. A control period is therefore one call, or one for each stretch between two arriving commands. But
+  Bullet computes the torque of joint damping only once a call, so a world with damping takes single steps.
 - A world that has seen a NaN falls through its floor even after restoreState: it is reloaded.
 - changeDynamics ignores negative and NaN values without a word, so what was set is read back.
 """
 
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class BulletEngine:
                 continue
             if changed:
                 bounds = [0, *(np.flatnonzero(changes[world]) + 1).tolist(), self.robot.substeps]
-                stretches = [(slots[world, acting[world, a]].tolist(), b - a) for a, b in zip(bounds, bounds[1:], strict=False)]
+                stretches = [(slots[world, acting[world, a]].tolist(), b - a) for a, b in pairwise(bounds)]
             else:
                 stretches = [(slots[world, first].tolist(), self.robot.substeps)]
             self.state.tau[world] = self._worlds[world].step(stretches)
@@ -93,7 +94,12 @@ class BulletEngine:
         w, state = self._worlds[world], self.state
         state.q[world], state.dq[world] = w.joints()
         if not self.robot.fixed_base:
-            state.base_position[world], state.base_quaternion[world], state.base_velocity[world], state.base_angular_velocity[world] = w.base()
+            (
+                state.base_position[world],
+                state.base_quaternion[world],
+                state.base_velocity[world],
+                state.base_angular_velocity[world],
+            ) = w.base()
         if self.robot.file.imu:
             state.imu_quaternion[world], state.imu_angular_velocity[world] = w.imu()
 
@@ -138,7 +144,15 @@ class _World:
         self.strength = [1.0] * robot.n_actuators
         for link in {-1, *joint_index.values()}:
             # Bullet's default drag of 0.04 is no part of a URDF; sleeping worlds would ignore small commands.
-            self._call("changeDynamics", self.body, link, linearDamping=0, angularDamping=0, jointDamping=0, maxJointVelocity=MAX_SPEED)
+            self._call(
+                "changeDynamics",
+                self.body,
+                link,
+                linearDamping=0,
+                angularDamping=0,
+                jointDamping=0,
+                maxJointVelocity=MAX_SPEED,
+            )
         self.apply(space.nominal)
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
@@ -160,25 +174,31 @@ class _World:
             mass, inertia = self.mass[k] * mass_scale[k], self.inertia[k] * mass_scale[k] * inertia_scale[k]
             self._call("changeDynamics", self.body, link, mass=mass, localInertiaDiagonal=inertia.tolist())
             self._confirm(self.robot.model.bodies[k], link, mass, inertia)
-        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for every substep to come.
+        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for all to come.
         self._set_substeps(1)
-        for joint, damping, friction in zip(self.joint_ids, values[block("damping")].tolist(), values[block("friction")].tolist(), strict=True):
+        for joint, damping, friction in zip(
+            self.joint_ids, values[block("damping")].tolist(), values[block("friction")].tolist(), strict=True
+        ):
             self._call("changeDynamics", self.body, joint, jointDamping=damping)
             # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
-            self._call("setJointMotorControl2", self.body, joint, pybullet.VELOCITY_CONTROL, targetVelocity=0, force=friction)
+            self._call(
+                "setJointMotorControl2", self.body, joint, pybullet.VELOCITY_CONTROL, targetVelocity=0, force=friction
+            )
         self.damped = bool(values[block("damping")].any())
         self.strength = values[block("strength")].tolist()
 
     def _confirm(self, name: str, link: int, mass: float, inertia: Array) -> None:
         info = self._call("getDynamicsInfo", self.body, link)
-        if not np.allclose([info[0], *info[2]], [mass, *inertia], rtol=1e-6, atol=0) and not (link == -1 and self.robot.fixed_base):
+        if not np.allclose([info[0], *info[2]], [mass, *inertia], rtol=1e-6, atol=0) and not (
+            link == -1 and self.robot.fixed_base
+        ):
             raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {inertia} for body '{name}'")
 
     def reset(self, q: Array, dq: Array) -> None:
         if not self.robot.fixed_base:
             position, quaternion = self._com_pose
             position = position + [0.0, 0.0, self.robot.file.base_height]
-            # Out of reach of the floor first: contacts remember their impulses, and so the last episode, until they part.
+            # Out of reach of the floor first: contacts remember their impulses, and so the last episode.
             self._call("resetBasePositionAndOrientation", self.body, [0, 0, 1e4], [0, 0, 0, 1])
             self._call("performCollisionDetection")
             self._call("resetBasePositionAndOrientation", self.body, position.tolist(), quaternion.tolist())
@@ -211,20 +231,26 @@ class _World:
                 states = pybullet.getJointStates(self.body, self.motor_ids, physicsClientId=self.client)
                 tau = [
                     s * min(max(kp * (c - state[0]) + kd * (r - state[1]), -e), e)
-                    for c, r, s, e, (kp, kd), state in zip(command, reference, self.strength, self.efforts, gains, states, strict=True)
+                    for c, r, s, e, (kp, kd), state in zip(
+                        command, reference, self.strength, self.efforts, gains, states, strict=True
+                    )
                 ]
                 self._advance(tau, 1)
         return tau
 
     def _advance(self, tau: list[float], substeps: int) -> None:
         for joint, effort in zip(self.motor_ids, tau, strict=True):
-            pybullet.setJointMotorControl2(self.body, joint, pybullet.TORQUE_CONTROL, force=effort, physicsClientId=self.client)
+            pybullet.setJointMotorControl2(
+                self.body, joint, pybullet.TORQUE_CONTROL, force=effort, physicsClientId=self.client
+            )
         self._set_substeps(substeps)
         pybullet.stepSimulation(physicsClientId=self.client)
 
     def _set_substeps(self, substeps: int) -> None:
         if substeps != self._substeps:
-            pybullet.setPhysicsEngineParameter(fixedTimeStep=substeps * self.dt, numSubSteps=substeps, physicsClientId=self.client)
+            pybullet.setPhysicsEngineParameter(
+                fixedTimeStep=substeps * self.dt, numSubSteps=substeps, physicsClientId=self.client
+            )
             self._substeps = substeps
 
     def joints(self) -> tuple[list[float], list[float]]:

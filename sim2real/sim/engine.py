@@ -1,4 +1,4 @@
-"""The protocol every physics engine follows: N worlds, each with its own Variant, stepped one control period at a time."""
+"""The protocol of physics engines: N worlds, each with its own Variant, stepped one control period at a time."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -29,7 +29,7 @@ class WorldState:
     base_position (n, 3) [m] and base_velocity (n, 3) [m/s]: of the root link's frame, in the world
     base_quaternion (n, 4): x, y, z, w, base to world; base_angular_velocity (n, 3) [rad/s], in the world
     imu_quaternion (n, 4): x, y, z, w, IMU to world; imu_angular_velocity (n, 3) [rad/s], in the IMU's frame
-    healthy (n,): False where physics diverged; such a world shows its reset state until it is reset, and is then rebuilt
+    healthy (n,): False where physics diverged; such a world shows the default pose until it is reset and rebuilt
     """
 
     q: Array
@@ -53,7 +53,10 @@ class WorldState:
     @classmethod
     def zeros(cls, robot: Robot, n_worlds: int) -> "WorldState":
         """Return arrays of the right shapes, at rest in the default pose."""
-        state = cls(**{name: np.zeros(shape) for name, shape in cls.shapes(robot, n_worlds).items() if name != "healthy"}, healthy=np.ones(n_worlds, bool))
+        state = cls(
+            **{name: np.zeros(shape) for name, shape in cls.shapes(robot, n_worlds).items() if name != "healthy"},
+            healthy=np.ones(n_worlds, bool),
+        )
         state.q[:] = robot.default_q
         state.base_position[:, 2] = robot.file.base_height
         state.base_quaternion[:, 3] = state.imu_quaternion[:, 3] = 1.0
@@ -63,7 +66,9 @@ class WorldState:
         """Mark the worlds whose physics diverged as not healthy, and show a harmless state in their place."""
         speeds = np.concatenate([self.dq, self.base_velocity, self.base_angular_velocity], axis=1)
         places = np.concatenate([self.q, self.base_position], axis=1)
-        sound = (np.abs(speeds).max(axis=1) < MAX_SPEED) & (np.abs(places).max(axis=1) < MAX_PLACE)  # False where any is NaN
+        sound = (np.abs(speeds).max(axis=1) < MAX_SPEED) & (
+            np.abs(places).max(axis=1) < MAX_PLACE
+        )  # False where any is NaN
         diverged = ~(sound & np.isfinite(self.tau).all(axis=1))
         if diverged.any():
             self.calm(robot, np.flatnonzero(diverged))
@@ -121,7 +126,7 @@ ENGINES: dict[str, Callable[[Robot, int, int], Engine]] = {"bullet": _bullet, "m
 
 
 def make_engine(name: str, robot: Robot, n_worlds: int = 1, workers: int = 0) -> Engine:
-    """Build an engine by name. `workers` are processes for bullet, threads for mujoco; 0 does the work in this thread."""
+    """Build an engine by name. `workers` are processes (bullet) or threads (mujoco); 0 does the work in this thread."""
     if name not in ENGINES:
         raise EngineError(f"engine: no engine '{name}'{nearest(name, ENGINES)}; there are {', '.join(ENGINES)}")
     if n_worlds < 1:

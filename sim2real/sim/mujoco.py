@@ -141,7 +141,9 @@ def build_spec(robot: Robot) -> Any:
     root = _add_link(spec, spec.worldbody, robot.model.root, Pose((0.0, 0.0, robot.file.base_height), (0.0, 0.0, 0.0)))
     if not robot.fixed_base:
         root.add_freejoint(name="base")
-        spec.worldbody.add_geom(name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], contype=0, conaffinity=1)
+        spec.worldbody.add_geom(
+            name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], contype=0, conaffinity=1
+        )
     bodies = {robot.model.root.name: root}
     for joint in robot.model.joints:
         body = _add_link(spec, bodies[joint.parent], robot.model.link(joint.child), joint.origin)
@@ -149,12 +151,21 @@ def build_spec(robot: Robot) -> Any:
         if joint.type != "fixed":
             _add_joint(spec, body, joint)
     for actuator in robot.actuators:
-        gain, bias = {"effort": (1.0, [0, 0, 0]), "velocity": (actuator.kd, [0, 0, -actuator.kd]), "position": (actuator.kp, [0, -actuator.kp, -actuator.kd])}[actuator.mode]
+        gain, bias = {
+            "effort": (1.0, [0, 0, 0]),
+            "velocity": (actuator.kd, [0, 0, -actuator.kd]),
+            "position": (actuator.kp, [0, -actuator.kp, -actuator.kd]),
+        }[actuator.mode]
         motor = spec.add_actuator(name=actuator.joint, target=actuator.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
         motor.gainprm[0], motor.biasprm[:3] = gain, bias
         motor.gaintype, motor.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
         motor.forcelimited, motor.forcerange = True, [-actuator.effort, actuator.effort]
-        spec.add_sensor(name=f"effort/{actuator.joint}", type=mujoco.mjtSensor.mjSENS_ACTUATORFRC, objtype=mujoco.mjtObj.mjOBJ_ACTUATOR, objname=actuator.joint)
+        spec.add_sensor(
+            name=f"effort/{actuator.joint}",
+            type=mujoco.mjtSensor.mjSENS_ACTUATORFRC,
+            objtype=mujoco.mjtObj.mjOBJ_ACTUATOR,
+            objname=actuator.joint,
+        )
     return spec
 
 
@@ -166,7 +177,11 @@ def _add_link(spec: Any, parent: Any, link: Link, pose: Pose) -> Any:
         body.mass, body.ipos = link.inertial.mass, link.inertial.origin.xyz
         rotation = np.zeros(9)
         mujoco.mju_quat2Mat(rotation, _wxyz(link.inertial.origin))
-        matrix = rotation.reshape(3, 3) @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]]) @ rotation.reshape(3, 3).T
+        matrix = (
+            rotation.reshape(3, 3)
+            @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])
+            @ rotation.reshape(3, 3).T
+        )
         body.fullinertia = matrix[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
     for number, shape in enumerate(link.collisions):
         _add_collision(spec, body, shape, f"{link.name}/{number}")
@@ -185,14 +200,16 @@ def _add_collision(spec: Any, body: Any, shape: Shape, name: str) -> None:
         case Mesh(path, scale):
             spec.add_mesh(name=name, file=str(path), scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)
             options = {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name}
-    body.add_geom(name=name, pos=shape.origin.xyz, quat=_wxyz(shape.origin), mass=0, contype=1, conaffinity=0, **options)
+    body.add_geom(
+        name=name, pos=shape.origin.xyz, quat=_wxyz(shape.origin), mass=0, contype=1, conaffinity=0, **options
+    )
 
 
 def _add_joint(spec: Any, body: Any, joint: Joint) -> None:
     kind = mujoco.mjtJoint.mjJNT_SLIDE if joint.type == "prismatic" else mujoco.mjtJoint.mjJNT_HINGE
     made = body.add_joint(name=joint.name, type=kind, axis=joint.axis)
     made.damping[0], made.frictionloss = joint.damping, joint.friction
-    # As stiff as the time step bears: with MuJoCo's defaults a joint under 90 % of its friction creeps 100 times faster.
+    # As stiff as the time step bears: with MuJoCo's defaults a joint under 90 % of its friction creeps 100 times more.
     made.solref_friction, made.solimp_friction = [2 * spec.option.timestep, 1], [0.99, 0.99, 0.001, 0.5, 2]
     if np.isfinite([joint.limit.lower, joint.limit.upper]).all():
         made.limited, made.range = True, [joint.limit.lower, joint.limit.upper]

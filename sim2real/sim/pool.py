@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -68,7 +69,7 @@ class EnginePool:
             getattr(self.state, field.name)[:] = getattr(start, field.name)
         self._arrays["variant"][:] = self.space.nominal
         bounds = np.linspace(0, n_worlds, n_workers + 1).astype(int).tolist()
-        self._workers = [_Worker(self, slice(a, b)) for a, b in zip(bounds, bounds[1:], strict=False)]
+        self._workers = [_Worker(self, slice(a, b)) for a, b in pairwise(bounds)]
         for worker in self._workers:
             worker.wait_until_ready()
 
@@ -144,7 +145,9 @@ class _Worker:
         fd = pool._file.fileno()
         numbers = [str(n) for n in (pool.n_worlds, worlds.start, worlds.stop, fd, from_pool, to_pool)]
         command = [sys.executable, "-m", "sim2real.sim.worker", str(pool.robot.path.absolute()), *numbers]
-        self._process = subprocess.Popen(command, pass_fds=(fd, from_pool, to_pool), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            command, pass_fds=(fd, from_pool, to_pool), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
         os.close(from_pool)
         os.close(to_pool)
 
@@ -170,7 +173,9 @@ class _Worker:
     def wait_until_ready(self) -> None:
         if not self.wait(START_TIMEOUT):
             self.stop()
-            raise EngineError(f"a PyBullet worker did not start (exit status {self._process.returncode}); its message is above")
+            raise EngineError(
+                f"a PyBullet worker did not start (exit status {self._process.returncode}); its message is above"
+            )
 
     def stop(self) -> None:
         if self._process.poll() is None:

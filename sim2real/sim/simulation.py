@@ -1,4 +1,4 @@
-"""N robots with their motors and sensors, each in a world of its own: an Engine seen the way a robot's computer sees it."""
+"""N robots with motors and sensors, each in a world of its own: an Engine seen the way a robot's computer sees it."""
 
 from typing import NamedTuple
 

@@ -34,7 +34,11 @@ class BalanceConfig(Strict):
     start_speed: float = Field(default=0.1, ge=0, description="First joint velocities are within +- this [rad/s | m/s]")
     fall_angle: float = Field(default=0.6, gt=0, description="A pole beyond +- this has fallen [rad]")
     action_scale: float = Field(default=1.0, gt=0, le=1, description="Share of the motor's range for the network")
-    terms: tuple[Term, ...] = (Term(name="joint_position"), Term(name="joint_velocity", scale=0.2), Term(name="last_action"))
+    terms: tuple[Term, ...] = (
+        Term(name="joint_position"),
+        Term(name="joint_velocity", scale=0.2),
+        Term(name="last_action"),
+    )
     history: int = Field(default=1, ge=1, le=100, description="Frames in the observation")
     weights: Weights = Weights()
 
@@ -80,7 +84,7 @@ class Balance:
 
     def _angle(self, state: WorldState) -> Array:
         """Pole angle from upright, wrapped: (n,) [rad]."""
-        angle = state.q[:, self._pole] - self.robot.default_q[self._pole]
+        angle: Array = state.q[:, self._pole] - self.robot.default_q[self._pole]
         return (angle + np.pi) % (2 * np.pi) - np.pi
 
     def _offset(self, state: WorldState) -> Array:

@@ -46,7 +46,9 @@ def load_task(name: str, robot: Robot, options: dict[str, Any] | None = None) ->
     target = TASKS.get(name, name)
     module, _, attribute = target.partition(":")
     if not attribute:
-        raise ConfigError(f"task: no task '{name}'{nearest(name, TASKS)}; there are {', '.join(TASKS)}; or give 'module:Class'")
+        raise ConfigError(
+            f"task: no task '{name}'{nearest(name, TASKS)}; there are {', '.join(TASKS)}; or give 'module:Class'"
+        )
     try:
         task: Task = getattr(import_module(module), attribute)(robot, options or {})
     except (ImportError, AttributeError) as error:

@@ -1,8 +1,8 @@
 """Mirror: feeds a Twin from two streams that keep no step with each other, measured states and commands.
 
-Both carry the time at which they arrived. A command takes effect when it arrives, so the robot's state at that moment is
-what the twin is compared with and anchored to; it lies between two measured states and is interpolated. Without that, a
-state up to one period old would show as a gap of velocity times age.
+Both carry the time at which they arrived. A command takes effect when it arrives, so the robot's state at that moment
+is what the twin is compared with and anchored to; it lies between two measured states and is interpolated. Without
+that, a state up to one period old would show as a gap of velocity times age.
 """
 
 from collections import deque

@@ -3,8 +3,8 @@
 An unstable robot that is driven open loop leaves any twin within a second or two, the perfect one included, since the
 smallest error grows e-fold in each of its time constants. So the twin is put back onto the measured state at the end of
 every horizon, and **the gap is what it drifts within a horizon**: the root mean square over the joints of the robot's
-position minus the twin's [rad | m]. `Drift.gap` is that number at every step since the last anchor; where `Drift.anchored`
-is true the horizon is over, and it is the gap of this horizon: the one to quote.
+position minus the twin's [rad | m]. `Drift.gap` is that number at every step since the last anchor; where
+`Drift.anchored` is true the horizon is over, and it is the gap of this horizon: the one to quote.
 """
 
 from dataclasses import dataclass
@@ -40,10 +40,12 @@ class Drift:
 
 
 class Twin:
-    """See the module. One control period at a time: `advance` under command k, then `compare` with the state after it."""
+    """See the module. A control period at a time: `advance` under command k, then `compare` with the state after it."""
 
-    def __init__(self, robot: Robot, engine: str = "bullet", variant: Variant | None = None, horizon_s: float = 0.5) -> None:
-        """`variant` is one world's, the nominal one if None; its sensors' noise and its jitter's chance are left out."""
+    def __init__(
+        self, robot: Robot, engine: str = "bullet", variant: Variant | None = None, horizon_s: float = 0.5
+    ) -> None:
+        """`variant` is one world's, nominal if None; its sensors' noise and its jitter's chance are left out."""
         if not robot.fixed_base:
             raise EngineError(f"twin: robot '{robot.name}' has a free base, whose state nobody measures yet")
         self.robot = robot

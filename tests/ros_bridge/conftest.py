@@ -76,3 +76,15 @@ def policy_folder(policy, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("policy") / "balance"
     policy.save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def furuta_policy() -> Policy:
+    """A policy that keeps asking for the far end, sees the IMU, and commands positions."""
+    robot = load_robot("furuta")
+    terms = [{"name": "joint_position"}, {"name": "gravity_direction"}, {"name": "angular_velocity"}]
+    task = load_task("balance", robot, {"terms": terms})
+    size = task.layout.size
+    weights = {"obs_mean": np.zeros(size), "obs_std": np.ones(size), "w0": np.zeros((size, 1)), "b0": np.ones(1)}
+    network = NetworkContract(sizes=(size, 1), activation="tanh")
+    return make_policy(robot, task, Randomization.none(robot), network, weights, {"made_by": "tests"})

@@ -141,7 +141,7 @@ def test_what_one_worker_refuses_leaves_the_others_in_step(engines):
     pool_, sound = engines
     bad = Variant.of(pool_.space, {"mass/cart": np.array([np.nan, 1, 1, 1, 1])}, N)
     for engine in engines:
-        with pytest.raises(EngineError, match="did not take mass nan kg .* for body 'cart'"):
+        with pytest.raises(EngineError, match=r"did not take mass nan kg .* for body 'cart'"):
             engine.apply(bad, np.arange(N))
         start(engine, 0, np.arange(N))
     np.testing.assert_array_equal(walk(pool_, 30, seed=1), walk(sound, 30, seed=1))
@@ -157,10 +157,8 @@ pool = EnginePool(load_robot("cartpole"), 4, 2)
 print(*pool.pids, flush=True)
 time.sleep(60)
 """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
+    command, environment = [sys.executable, "-c", script], {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         pids = [int(pid) for pid in process.stdout.readline().split()]
         assert len(pids) == 2

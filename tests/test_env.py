@@ -1,0 +1,288 @@
+"""The environments as Gymnasium and its users see them: checks, seeds, automatic resets, messages, another learner."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+
+import sim2real
+from randomization import Randomization, Variant, VariantSpace
+from robots import load_robot
+from sim2real.env import RobotEnv, RobotVectorEnv
+from sim2real.errors import Sim2RealError
+from sim2real.observation import LIMIT
+
+ENV_ID = "sim2real/Balance-v0"
+MakeEnvs = Callable[..., RobotVectorEnv]
+
+
+@pytest.fixture(params=["bullet", "mujoco"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def make() -> Iterator[MakeEnvs]:
+    """A function that makes a RobotVectorEnv, closed after the test."""
+    made: list[RobotVectorEnv] = []
+
+    def _make(num_envs: int = 4, **options: Any) -> RobotVectorEnv:
+        made.append(RobotVectorEnv(num_envs, **options))
+        return made[-1]
+
+    yield _make
+    for envs in made:
+        envs.close()
+
+
+def play(envs: RobotVectorEnv, seed: int, steps: int) -> list[np.ndarray]:
+    """Reset with a seed and act at random; return everything that came out, in order."""
+    rng = np.random.default_rng(0)
+    out: list[np.ndarray] = [envs.reset(seed=seed)[0]]
+    for _ in range(steps):
+        observation, reward, terminated, truncated, infos = envs.step(rng.uniform(-1, 1, (envs.num_envs, 1)))
+        out += [observation, reward, terminated, truncated, *infos["reward_terms"].values()]
+        out += [infos["final_obs"]] if "final_obs" in infos else []
+    return out
+
+
+def same(a: list[np.ndarray], b: list[np.ndarray]) -> bool:
+    return len(a) == len(b) and all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("randomization", ["none", "cartpole"])
+def test_gymnasium_has_nothing_to_complain_of(engine, randomization):
+    env = gymnasium.make(ENV_ID, engine=engine, randomization=randomization)
+    check_env(env.unwrapped)  # its warnings are errors here
+
+
+def test_import_alone_registers_and_loads_neither_gymnasium_nor_an_engine():
+    code = f"import sim2real, sys; assert not {{'gymnasium', 'pybullet', 'mujoco'}} & set(sys.modules); "
+    code += f"import gymnasium; print(gymnasium.spec({ENV_ID!r}).entry_point)"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "sim2real.env:RobotEnv"
+    assert ENV_ID in sim2real.ENVIRONMENTS
+
+
+def test_make_vec_gives_worlds_in_one_engine(engine):
+    envs = gymnasium.make_vec(ENV_ID, num_envs=3, engine=engine, randomization="cartpole")
+    try:
+        assert isinstance(envs.unwrapped, RobotVectorEnv)
+        assert envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+        observation, _ = envs.reset(seed=0)
+        assert observation in envs.observation_space
+        observation, reward, terminated, truncated, _ = envs.step(envs.action_space.sample())
+        assert observation in envs.observation_space
+        assert reward.shape == terminated.shape == truncated.shape == (3,)
+        assert (terminated.dtype, truncated.dtype) == (np.bool_, np.bool_)
+    finally:
+        envs.close()
+
+
+def test_one_env_is_one_world_of_the_vector(engine, make):
+    options = {"engine": engine, "randomization": "cartpole"}
+    single, vector = RobotEnv(**options), make(1, **options)
+    rng = np.random.default_rng(0)
+    try:
+        assert np.array_equal(single.reset(seed=5)[0], vector.reset(seed=5)[0][0])
+        for _ in range(300):
+            action = rng.uniform(-1, 1, 1).astype(np.float32)
+            observation, reward, terminated, truncated, info = single.step(action)
+            _, rewards, terminations, truncations, infos = vector.step(action[None])
+            if terminated or truncated:
+                break
+            assert reward == rewards[0]
+        assert (terminated, truncated) == (terminations[0], truncations[0])
+        assert terminated
+        np.testing.assert_array_equal(observation, infos["final_obs"][0])
+        assert reward == pytest.approx(sum(value for key, value in info.items() if key.startswith("reward/")))
+    finally:
+        single.close()
+
+
+def test_same_seed_same_bits(engine, make):
+    options = {"engine": engine, "randomization": "cartpole"}
+    envs = make(**options)
+    first = play(envs, 7, 200)
+    assert any(terminated.any() for terminated in first[3::8]), "an automatic reset is part of the run"
+    assert same(first, play(envs, 7, 200)), "the same worlds, played again"
+    assert same(first, play(make(**options), 7, 200)), "other worlds"
+    assert same(first, play(make(**options, workers=2), 7, 200)), "other worlds, in processes or threads"
+    assert not same(first, play(envs, 8, 200))
+
+
+def test_without_a_seed_no_two_are_alike(make):
+    first, second = (make(2, randomization="cartpole", engine="mujoco").reset()[0] for _ in range(2))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first[0], first[1])
+    seeded = [make(2, randomization="cartpole", engine="mujoco", seed=3).reset()[0] for _ in range(2)]
+    np.testing.assert_array_equal(*seeded)
+
+
+def test_a_new_variant_for_each_episode(make):
+    envs = make(3, engine="mujoco", randomization="cartpole", options={"episode_s": 0.1})
+    envs.reset(seed=0)
+    before = envs.simulation.variant.values.copy()
+    for _ in range(5):
+        np.testing.assert_array_equal(envs.simulation.variant.values, before)
+        *_, truncated, _ = envs.step(np.zeros((3, 1), np.float32))
+    assert truncated.all()
+    changed = (envs.simulation.variant.values != before).all(axis=0)
+    assert changed[envs.simulation.variant.space.index("mass/pole")]
+    assert not changed[envs.simulation.variant.space.index("inertia/cart")]
+
+
+def test_given_variants_stay(make):
+    space = VariantSpace(load_robot("cartpole"))
+    given = Variant.of(space, {"mass/pole": np.array([1.0, 2.0, 3.0])}, 3)
+    envs = make(3, engine="mujoco", variants=given, options={"episode_s": 0.1})
+    envs.reset(seed=0)
+    for _ in range(12):
+        envs.step(np.zeros((3, 1), np.float32))
+    np.testing.assert_array_equal(envs.simulation.variant.values, given.values)
+
+
+def test_autoreset_in_the_same_step(engine, make):
+    """Two worlds; one falls at once, the other goes on; then both reach the end of time."""
+    envs = make(2, engine=engine, options={"episode_s": 0.2, "history": 2, "start_speed": 0, "start_angle": 0})
+    envs.reset(seed=0)
+    engine_ = envs.simulation.engine
+    engine_.reset(np.array([[0.0, 0.7]]), np.zeros((1, 2)), np.array([0]))  # beyond fall_angle
+    action = np.full((2, 1), 0.5, np.float32)
+    observation, reward, terminated, truncated, infos = envs.step(action)
+    assert terminated.tolist() == infos["_final_obs"].tolist() == [True, False]
+    assert truncated.tolist() == infos["success"].tolist() == [False, False]
+    frame = envs.task.layout.frame_size
+    assert infos["final_obs"][0, 1] == pytest.approx(0.7, abs=0.05), "the ended episode's last"
+    assert infos["final_obs"][0, frame - 1] == 0.5, "with the action that led there"
+    assert observation[0, 1] == engine_.state.q[0, 1] == 0.0, "the new episode's first"
+    np.testing.assert_array_equal(observation[0, :frame], observation[0, frame:], "which fills the history")
+    assert observation[0, frame - 1] == 0.0, "and no action has led to it"
+    np.testing.assert_array_equal(infos["final_obs"][1], observation[1])
+    assert observation[1, frame - 1] == 0.5
+    assert reward[0] < reward[1]
+    ends = []
+    for _ in range(10):
+        *_, terminated, truncated, infos = envs.step(action)
+        assert not terminated.any()
+        np.testing.assert_array_equal(truncated, infos["success"])
+        assert ("_final_obs" in infos) == truncated.any()
+        ends.append(truncated.tolist())
+    assert ends[8] == [False, True], "10 steps of 20 ms, counted from the episode's own beginning"
+    assert ends[9] == [True, False]
+    assert not np.any(ends[:8])
+
+
+def test_a_fall_in_the_last_step_is_a_termination(make):
+    envs = make(2, engine="mujoco", options={"episode_s": 0.02, "start_speed": 0, "start_angle": 0})
+    envs.reset(seed=0)
+    envs.simulation.engine.reset(np.array([[0.0, 0.7]]), np.zeros((1, 2)), np.array([0]))
+    *_, terminated, truncated, infos = envs.step(np.zeros((2, 1), np.float32))
+    assert terminated.tolist() == [True, False]
+    assert truncated.tolist() == infos["success"].tolist() == [False, True]
+
+
+def test_leaving_the_rail_ends_the_episode(make):
+    envs = make(2, engine="mujoco")
+    envs.reset(seed=0)
+    envs.simulation.engine.reset(np.array([[2.5, 0.0]]), np.zeros((1, 2)), np.array([1]))
+    *_, terminated, _, _ = envs.step(np.zeros((2, 1), np.float32))
+    assert terminated.tolist() == [False, True]
+
+
+def test_reward_by_hand(make):
+    weights = {"alive": 1.0, "upright": -2.0, "centre": -3.0, "effort": -5.0, "smooth": -7.0}
+    envs = make(1, engine="mujoco", options={"weights": weights})
+    envs.reset(seed=0)
+    envs.step(np.full((1, 1), 0.5, np.float32))
+    _, reward, _, _, infos = envs.step(np.full((1, 1), -0.25, np.float32))
+    x, angle = envs.simulation.state.q[0]
+    expected = {"alive": 1.0, "upright": -2 * angle**2, "centre": -3 * (x / 2.4) ** 2}
+    expected |= {"effort": -5 * 0.0625, "smooth": -7 * 0.5625}
+    assert {name: float(value[0]) for name, value in infos["reward_terms"].items()} == pytest.approx(expected)
+    assert reward[0] == pytest.approx(sum(expected.values()))
+
+
+def test_actions_beyond_the_space_are_clipped(engine, make):
+    a, b = make(2, engine=engine), make(2, engine=engine)
+    for envs, action in ((a, 50.0), (b, 1.0)):
+        envs.reset(seed=0)
+        envs.step(np.full((2, 1), action, np.float32))
+    np.testing.assert_array_equal(a.simulation.state.q, b.simulation.state.q)
+    np.testing.assert_array_equal(a.simulation.state.tau, 20.0)
+
+
+def test_observations_stay_in_their_space(make):
+    envs = make(1, engine="mujoco", options={"fall_angle": 100})
+    envs.reset(seed=0)
+    envs.simulation.engine.reset(np.zeros((1, 2)), np.array([[0.0, 900.0]]), np.array([0]))
+    observation, *_ = envs.step(np.zeros((1, 1), np.float32))
+    assert observation[0, 3] == LIMIT
+    assert observation in envs.observation_space
+
+
+def test_gymnasiums_own_wrapper_counts_episodes(make):
+    envs: VectorEnv[Any, Any, Any] = RecordEpisodeStatistics(make(2, engine="mujoco", options={"episode_s": 0.1}))
+    envs.reset(seed=0)
+    for k in range(1, 11):
+        *_, infos = envs.step(np.zeros((2, 1), np.float32))
+        assert ("episode" in infos) == (k % 5 == 0)
+    assert infos["episode"]["l"].tolist() == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"robot": "cartpol"}, "no robot 'cartpol'.*did you mean 'cartpole'"),
+        ({"engine": "mujoko"}, "no engine 'mujoko'.*did you mean 'mujoco'"),
+        ({"task": "balanse"}, "no task 'balanse'.*did you mean 'balance'"),
+        ({"task": "no.such:Task"}, "'no.such:Task' cannot be imported"),
+        ({"randomization": "cartpol"}, "no randomization 'cartpol'.*did you mean 'cartpole'"),
+        ({"options": {"fall_angel": 1.0}}, "fall_angel.*fall_angle"),
+        ({"options": {"weights": {"alive": "much"}}}, r"weights\.alive"),
+        ({"options": {"terms": [{"name": "joint_positon"}]}}, "joint_positon.*joint_position"),
+        ({"options": {"terms": [{"name": "gravity_direction"}]}}, "needs an IMU"),
+        ({"num_envs": 0}, "at least 1, got 0"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(options, message):
+    with pytest.raises(Sim2RealError) as error:
+        RobotVectorEnv(**options)
+    assert re.search(message, str(error.value)), str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_family_of_another_robot_is_refused():
+    furuta = Randomization.none(load_robot("furuta"))
+    with pytest.raises(Sim2RealError, match="furuta"):
+        RobotVectorEnv(2, robot="cartpole", randomization=furuta)
+
+
+def test_variants_must_fit_the_worlds():
+    variants = Variant.nominal(VariantSpace(load_robot("cartpole")), 3)
+    with pytest.raises(Sim2RealError, match="3 Variants for 2 worlds"):
+        RobotVectorEnv(2, variants=variants)
+
+
+def test_stable_baselines3_learns_on_it_unchanged():
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_util import make_vec_env
+
+    worlds = make_vec_env(lambda: gymnasium.make(ENV_ID, randomization="cartpole"), n_envs=4, seed=0)
+    try:
+        model = PPO("MlpPolicy", worlds, n_steps=256, batch_size=256, learning_rate=1e-3, seed=0, device="cpu")
+        lengths = []
+        for _ in range(7):
+            model.learn(2048, reset_num_timesteps=False)
+            lengths.append(np.mean([episode["l"] for episode in list(model.ep_info_buffer or [])[-20:]]))
+        assert lengths[-1] > 2.5 * lengths[0], lengths
+    finally:
+        worlds.close()
