@@ -102,14 +102,10 @@ class TruncatedNormal(_Interval):
 
     def sample(self, rng: np.random.Generator, n: int) -> Array:
         """Draw n independent values: (n,), by the inverse distribution function; rejection could take for ever."""
-        ends = (self.low - self.mean) / self.std, (self.high - self.mean) / self.std
-        side = (
-            -1.0 if ends[0] > 0 else 1.0
-        )  # the lower tail has digits that the upper one, where all is near 1, has not
-        least, most = sorted(NormalDist().cdf(side * end) for end in ends)
+        normal = NormalDist()
+        least, most = (normal.cdf((end - self.mean) / self.std) for end in self.support)
         shares = np.clip(rng.uniform(least, most, n), 1e-300, 1 - 1e-16)
-        quantiles = side * np.array([NormalDist().inv_cdf(p) for p in shares.tolist()])
-        return np.clip(self.mean + self.std * quantiles, self.low, self.high)
+        return np.clip([self.mean + self.std * normal.inv_cdf(p) for p in shares.tolist()], self.low, self.high)
 
 
 class Choice(Law):

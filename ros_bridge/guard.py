@@ -38,13 +38,14 @@ STOPPING = frozenset({Mode.HOLD, Mode.ESTOP})
 INTERVENTIONS = ("stale_state", "bad_state", "bad_output", "overrun", "stall", "hold", "latched_hold", "estop")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GuardLimits:
     """When a Guard steps in; times in seconds."""
 
     period_s: float  # of control
     max_age_s: float  # an older state stops the robot: three control periods, as a rule
     latch_age_s: float = 0.2  # after an outage this long, the robot does not start again by itself
+    latch_stall_s: float = 0.5  # the same, after this process stood still for so long
     ramp_s: float = 0.0
     rest_s: float = 1.0  # how long the fallback is published after disable
     bad_states: int = 3  # this many in a row
@@ -63,14 +64,15 @@ class _Stream:
     """One source of measured state."""
 
     newest: float = float("-inf")  # [s] arrival of the newest usable message
+    asleep: float = 0.0  # [s] the Guard's `_asleep` at that time
     bad: int = 0  # unusable messages since
 
 
 @dataclass(frozen=True)
 class _Trouble:
     reason: str
-    count: str
     latch: bool
+    stale: bool = False
 
 
 class Guard:
@@ -90,6 +92,7 @@ class Guard:
         self._ramp_start = 0.0
         self._rest_end = float("inf")
         self._last_tick = 0.0
+        self._asleep = 0.0  # [s] that this process stood still, in all: silence that nobody listened to is no outage
         self._overruns = 0
 
     # What happens to it
@@ -146,7 +149,7 @@ class Guard:
         """Note a state that arrived at a time; not `usable` means not finite, or not of this robot."""
         source = self._streams[stream]
         if usable:
-            source.newest, source.bad = max(source.newest, arrived), 0
+            source.newest, source.asleep, source.bad = max(source.newest, arrived), self._asleep, 0
         else:
             source.bad += 1
             self.counts["bad_state"] += 1
@@ -172,11 +175,14 @@ class Guard:
     def tick(self, now: float) -> Mode:
         """Judge the situation, once a control period, and return the mode that holds for it."""
         gap, self._last_tick = now - self._last_tick, now
-        self.largest_gap_s = max(self.largest_gap_s, gap) if self._active else 0.0
+        self.largest_gap_s = max(self.largest_gap_s, gap)
+        if gap > 3 * self.limits.period_s:
+            self.counts["stall"] += 1
+            self._asleep += gap - self.limits.period_s
         if self.mode in MOVING:
             trouble = self._stall(gap) or self._trouble(now)
             if trouble:
-                self.counts[trouble.count] += trouble.count != "bad_state"  # those were counted one by one
+                self.counts["stale_state"] += trouble.stale
                 self._hold(trouble.reason, trouble.latch)
             elif self.mode is Mode.RAMP and self.blend(now) >= 1.0:
                 self._go(Mode.RUN, "running")
@@ -199,22 +205,24 @@ class Guard:
     def _trouble(self, now: float) -> _Trouble | None:
         """Return what is wrong, if anything is."""
         if self.standing_fault:
-            return _Trouble(self.standing_fault, "hold", latch=True)
+            return _Trouble(self.standing_fault, latch=True)
         for name, stream in self._streams.items():
             age = now - stream.newest
             if age > min(self.limits.max_age_s, self.limits.latch_age_s):
                 silent = f"silent for {1e3 * age:.0f} ms" if stream.newest > float("-inf") else "nothing received yet"
-                return _Trouble(f"{name}: {silent}", "stale_state", latch=age > self.limits.latch_age_s)
+                outage = age - (self._asleep - stream.asleep)
+                return _Trouble(f"{name}: {silent}", outage > self.limits.latch_age_s, stale=True)
             if stream.bad >= self.limits.bad_states:
-                return _Trouble(f"{name}: {stream.bad} unusable messages in a row", "bad_state", latch=False)
+                return _Trouble(f"{name}: {stream.bad} unusable messages in a row", latch=False)
         return None
 
     def _stall(self, gap: float) -> _Trouble | None:
-        """Return the trouble of a control loop that stood still: the robot ran on its last command meanwhile."""
+        """Return the trouble of a control loop that stood still: the robot ran on its last command meanwhile.
+
+        A short one is forgiven, if the state is fresh: computers hiccup.
+        """
         if gap > self.limits.latch_age_s:
-            return _Trouble(f"the control loop stood still for {1e3 * gap:.0f} ms", "stall", latch=True)
-        # A shorter one is counted, and forgiven if the state is fresh: computers hiccup.
-        self.counts["stall"] += gap > 3 * self.limits.period_s
+            return _Trouble(f"the control loop stood still for {1e3 * gap:.0f} ms", gap > self.limits.latch_stall_s)
         return None
 
     def _recover(self, now: float, gap: float) -> None:

@@ -166,7 +166,7 @@ class ManagedNode(LifecycleNode, Generic[Options]):
         except Sim2RealError as error:
             self.refusal = error
             if self.log_refusals:
-                self.get_logger().error(str(error))
+                self.get_logger().error("\n".join([str(error), *getattr(error, "__notes__", ())]))
             return TransitionCallbackReturn.FAILURE
         except Exception as error:
             self.refusal = error

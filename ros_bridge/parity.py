@@ -31,7 +31,7 @@ def check_joints(contract: Contract, names: Sequence[str]) -> None:
     if sorted(names) != sorted(contract.robot.joints):
         table = _table("joint", contract.robot.joints, names)
         found = difference(contract.robot.joints, names)
-        raise BridgeError(f"this is not robot '{contract.robot.name}': joint_states has other joints: {found}\n{table}")
+        raise _other_robot(f"this is not robot '{contract.robot.name}': joint_states has other joints: {found}", table)
 
 
 def rate_trouble(contract: Contract, rate_hz: float) -> str:
@@ -84,7 +84,7 @@ def _check_limits(robot: RobotContract, described: dict[str, Described]) -> None
     missing = [name for name in robot.joints if name not in described]
     if missing:
         table = _table("joint", robot.joints, list(described))
-        raise BridgeError(f"this is not robot '{robot.name}': robot_description has no joint {missing[0]!r}\n{table}")
+        raise _other_robot(f"this is not robot '{robot.name}': robot_description has no joint {missing[0]!r}", table)
     differ = []
     for k, name in enumerate(robot.joints):
         for key in ("lower", "upper", "velocity"):
@@ -94,7 +94,14 @@ def _check_limits(robot: RobotContract, described: dict[str, Described]) -> None
     if differ:
         table = render("limit", [(label, f"{wanted:g}", f"{given:g}") for label, wanted, given in differ])
         first = "{} is {:g} in the policy, {:g} on the robot".format(*differ[0])
-        raise BridgeError(f"this is not robot '{robot.name}' as the policy knows it: {first}\n{table}")
+        raise _other_robot(f"this is not robot '{robot.name}' as the policy knows it: {first}", table)
+
+
+def _other_robot(message: str, table: str) -> BridgeError:
+    """Return the error in one line, with the table of both sides as its note."""
+    error = BridgeError(message)
+    error.add_note(table)
+    return error
 
 
 def _table(title: str, wanted: Sequence[str], given: Sequence[str]) -> str:

@@ -62,8 +62,8 @@ class PolicyOptions(Strict):
 class PolicyStatus:
     """How the policy node stands, for a live view.
 
-    mode: idle, ready, ramp, run, hold or estop; latched: a hold that waits for enable; rate_hz: of the control loop just
-    now; largest_gap_s: between two control ticks since activation; state_age_s: inf before the first state;
+    mode: idle, ready, ramp, run, hold or estop; latched: a hold that waits for enable; rate_hz: of the control loop
+    just now; largest_gap_s: between two control ticks since activation; state_age_s: inf before the first state;
     interventions: counts by name; message: why it is in that mode
     """
 
@@ -193,7 +193,8 @@ class PolicyNode(ManagedNode[PolicyOptions]):
         """Publish diagnostics, and log what has changed."""
         status, stopping = self.status(), self.guard.mode in STOPPING
         if status.message != self._told and stopping:
-            self.get_logger().error(f"{status.mode}: {status.message}")
+            until = ", until enabled" if status.latched else ""
+            self.get_logger().error(f"{status.mode}{until}: {status.message}")
         elif status.message != self._told:  # a call of its own: rclpy ties a severity to the line that logs
             self.get_logger().info(f"{status.mode}: {status.message}")
         self._told, self._told_at = status.message, time.monotonic()
@@ -228,8 +229,13 @@ def guard_limits(contract: Contract, options: PolicyOptions) -> GuardLimits:
     ramp = options.ramp_s
     if ramp < 0:  # half an effort is a weak robot, that falls; half the way to a position is a slow one
         ramp = 0.2 if contract.action.mode == "position" else 0.0
-    age = options.max_state_age or 3 * period
-    return GuardLimits(period, age, options.latch_age, ramp, options.fallback_s)
+    return GuardLimits(
+        period_s=period,
+        max_age_s=options.max_state_age or 3 * period,
+        latch_age_s=options.latch_age,
+        ramp_s=ramp,
+        rest_s=options.fallback_s,
+    )
 
 
 def run(

@@ -104,5 +104,6 @@ def main_of(run: Callable[..., int], parser: argparse.ArgumentParser, args: Sequ
     try:
         return run(**vars(parser.parse_args(own)), ros_args=ros_args)
     except Sim2RealError as error:
-        sys.stderr.write(f"{error}\n")
+        for line in (str(error), *getattr(error, "__notes__", ())):
+            sys.stderr.write(f"{line}\n")
         return error.exit_status

@@ -30,6 +30,7 @@ class RobotLink:
         self._names: list[str] = []  # as the robot has sent them last
         self._arrivals: deque[float] = deque(maxlen=200)  # of joint_states, usable or not [s]
         self._imu_heard = False
+        self._met = False  # until then, what does not fit is said by `meet`
         self._description: str | None = None
         self._looked = time.monotonic()
         self._sensors = [node.subscribe(JointState, JOINTS, self._on_joints, SENSOR)]
@@ -58,6 +59,7 @@ class RobotLink:
         warning = self._meet_description(end)
         trouble = self._rate_trouble
         self._wait(lambda: not trouble(), end, trouble)
+        self._met = True
         return warning
 
     def _meet_description(self, end: float) -> str:
@@ -125,7 +127,8 @@ class RobotLink:
 
     def _refuse(self, topic: str, arrived: float, error: messages.MessageError) -> None:
         self._control.guard.state(arrived, usable=False, stream=topic)
-        self._node.get_logger().warning(str(error), throttle_duration_sec=1.0)
+        if self._met:
+            self._node.get_logger().warning(str(error), throttle_duration_sec=1.0)
 
     def _on_description(self, message: String, _: dict[str, Any]) -> None:
         self._description = message.data

@@ -152,7 +152,7 @@ class StandIn:
         if over:
             self.done.append(self._trial())
         if over or not healthy:
-            self._set_up(now + SETUP_S)
+            self._set_up(float("inf") if self.finished else now + SETUP_S)
 
     def _trial(self) -> Trial:
         return Trial(not self._failed, round(self._upright_s, 6), self.variant.as_dict())

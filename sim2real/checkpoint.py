@@ -11,6 +11,7 @@ from sim2real.config import dump_yaml, read_yaml
 from sim2real.errors import ConfigError, TrainingError
 
 KEEP = 3
+LEARNER, COUNTERS = "learner.npz", "counters.yaml"
 
 
 class CheckpointFolder:
@@ -20,19 +21,26 @@ class CheckpointFolder:
         self.path = path
 
     def save(self, step: int, write_learner: Callable[[Path], None], counters: dict[str, Any]) -> Path:
-        """Write one checkpoint atomically and drop all but the newest few."""
+        """Write one checkpoint atomically and drop all but the newest few.
+
+        An intact one of the same step is of the same learner, and stays: there is no moment without it.
+        """
         final, draft = self.path / f"step-{step}", self.path / f"step-{step}.tmp"
+        if _verify(final) is not None:
+            return final
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
-        write_learner(draft / "learner.npz")
-        digest = sha256((draft / "learner.npz").read_bytes()).hexdigest()
-        (draft / "counters.yaml").write_text(dump_yaml({**counters, "learner_sha256": digest}), encoding="utf-8")
-        for file in draft.iterdir():
-            _flush(file)
+        write_learner(draft / LEARNER)
+        digest = _digest(counters, (draft / LEARNER).read_bytes())
+        (draft / COUNTERS).write_text(dump_yaml({**counters, "sha256": digest}), encoding="utf-8")
+        for path in (*draft.iterdir(), draft):
+            _flush(path)
         shutil.rmtree(final, ignore_errors=True)
         draft.rename(final)
         _flush(self.path)
-        for old in self._steps()[:-KEEP]:
+        steps = self._steps()
+        kept = [s for s in steps if s <= step][-KEEP:]  # one of a later step is broken, else it would have been resumed
+        for old in set(steps) - set(kept):
             shutil.rmtree(self.path / f"step-{old}")
         return final
 
@@ -43,12 +51,8 @@ class CheckpointFolder:
         steps = self._steps()
         for step in reversed(steps):
             folder = self.path / f"step-{step}"
-            try:
-                counters = read_yaml(folder / "counters.yaml")
-                if sha256((folder / "learner.npz").read_bytes()).hexdigest() == counters["learner_sha256"]:
-                    return folder / "learner.npz", counters
-            except (ConfigError, OSError, KeyError):
-                continue
+            if (counters := _verify(folder)) is not None:
+                return folder / LEARNER, counters
         if steps:
             raise TrainingError(
                 f"{self.path}: none of its {len(steps)} checkpoints is intact; start again with another --out"
@@ -58,6 +62,20 @@ class CheckpointFolder:
     def _steps(self) -> list[int]:
         names = (p.name.removeprefix("step-") for p in self.path.glob("step-*") if p.is_dir())
         return sorted(int(n) for n in names if n.isdigit())
+
+
+def _verify(folder: Path) -> dict[str, Any] | None:
+    """Return a checkpoint's counters if it is exactly what was written, else None."""
+    try:
+        counters, learner = read_yaml(folder / COUNTERS), (folder / LEARNER).read_bytes()
+    except (ConfigError, OSError):
+        return None
+    stated = counters.pop("sha256", None)
+    return counters if stated == _digest(counters, learner) else None
+
+
+def _digest(counters: dict[str, Any], learner: bytes) -> str:
+    return sha256(dump_yaml(counters).encode() + learner).hexdigest()
 
 
 def _flush(path: Path) -> None:

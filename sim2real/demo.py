@@ -87,7 +87,7 @@ class _Demo:
         self.console.print(f"[bold]{step} of 5[/bold]  {text}", highlight=False)
 
     def say(self, text: str) -> None:
-        self.console.print(text, highlight=False, soft_wrap=True)
+        self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def training(self, label: str) -> Path:
         return self.folder / "training" / FOLDERS[label]

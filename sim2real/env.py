@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from randomization import Randomization, Variant, stream
 from robots import Robot, load_robot
+from sim2real.errors import RandomizationError
 from sim2real.observation import LIMIT, Observer, RobotState
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
@@ -70,6 +71,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
             randomization if isinstance(randomization, Randomization) else Randomization.load(randomization, self.robot)
         )
         self.variants = variants
+        self._check_fit()
         self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), stream(seed, "sensors"))
         self._observer = Observer(self.task.layout, num_envs)
         self._max_steps = round(self.task.episode_s / self.robot.control_dt)
@@ -81,6 +83,13 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self._action = np.zeros((num_envs, self.robot.n_actuators))
         self._command = np.zeros((num_envs, self.robot.n_actuators))
         self._steps = np.zeros(num_envs, dtype=np.int64)
+
+    def _check_fit(self) -> None:
+        for name, given in (("randomization", self.randomization), ("variants", self.variants)):
+            if given is not None and given.space.robot_name != self.robot.name:
+                raise RandomizationError(f"{name}: for robot '{given.space.robot_name}', this is '{self.robot.name}'")
+        if self.variants is not None and len(self.variants) != self.num_envs:
+            raise RandomizationError(f"variants: {len(self.variants)} Variants for {self.num_envs} worlds; give one each")
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

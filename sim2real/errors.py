@@ -14,7 +14,8 @@ class Sim2RealError(Exception):
     def __str__(self) -> str:
         """Return the message in one line that is safe to print, whatever a file's contents brought into it."""
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in super().__str__())
-        return text if len(text) <= MAX_MESSAGE else f"{text[:MAX_MESSAGE]}..."
+        half = MAX_MESSAGE // 2
+        return text if len(text) <= MAX_MESSAGE else f"{text[:half]} ... {text[-half:]}"
 
 
 class ConfigError(Sim2RealError):

@@ -1,9 +1,11 @@
 """Starting the ROS 2 nodes as processes of their own, together in one domain, and ending exactly those."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,15 +15,16 @@ from sim2real.errors import BridgeError
 
 MODULES = {"policy": "policy_node", "stand_in": "stand_in_node", "twin": "twin_node", "recorder": "recorder"}
 Process = subprocess.Popen[bytes]
+DOMAINS = range(1, 101)  # above 101 the ports run into those that Linux hands out by itself
 GRACE_S = 5.0  # between asking a node to end and ending it
 
 
 class Nodes:
     """Some nodes in a ROS domain of their own, seen by this machine only; leaving the context ends them, last first."""
 
-    def __init__(self, logs: Path, domain: int | None = None) -> None:
+    def __init__(self, logs: Path) -> None:
         self.logs = logs
-        self.domain = free_domain() if domain is None else domain
+        self.domain = Domain()
         self._running: list[tuple[str, Process]] = []
 
     def __enter__(self) -> Self:
@@ -31,10 +34,11 @@ class Nodes:
     def __exit__(self, *_: object) -> None:
         for _name, process in reversed(self._running):
             end(process)
+        self.domain.close()
 
     def start(self, name: str, *arguments: str) -> Process:
         """Start one node; what it prints goes to <logs>/<name>.log."""
-        environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+        environment = os.environ | {"ROS_DOMAIN_ID": str(self.domain.id), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
         command = [sys.executable, "-m", f"ros_bridge.{MODULES[name]}", *arguments]
         with (self.logs / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
@@ -79,6 +83,22 @@ def end(process: Process) -> None:
     process.wait()
 
 
-def free_domain() -> int:
-    """Return a ROS domain id in 1..100 that no other run on this machine is likely to be in."""
-    return 1 + int.from_bytes(os.urandom(4), "little") % 100
+class Domain:
+    """A ROS domain id that no other run on this machine has, as long as this object is open."""
+
+    def __init__(self) -> None:
+        folder = Path(tempfile.gettempdir())
+        first = int.from_bytes(os.urandom(2), "little")
+        for number in ((first + k) % len(DOMAINS) for k in range(len(DOMAINS))):
+            self.id = DOMAINS[number]
+            self._lock = (folder / f"sim2real-ros-domain-{self.id}.lock").open("a")
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                self._lock.close()
+        raise BridgeError(f"all ROS domains {DOMAINS[0]} to {DOMAINS[-1]} are in use by other runs on this machine")
+
+    def close(self) -> None:
+        """Let others have it."""
+        self._lock.close()

@@ -6,7 +6,6 @@ is the same code.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -118,12 +117,12 @@ class ObservationLayout(Strict):
             history=history,
         )
 
-    @cached_property
+    @property
     def default_q(self) -> Array:
         """Default pose: (n_joints,) [rad | m]."""
         return np.array(self.default_pose)
 
-    @cached_property
+    @property
     def is_continuous(self) -> Array:
         """1 where a joint turns without end, else 0: (n_joints,)."""
         return np.array([float(name in self.continuous) for name in self.joints])

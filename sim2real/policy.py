@@ -41,7 +41,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {
 class RobotContract(Strict):
     """What the robot must be for the policy to run on it."""
 
-    name: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     digest: str = Field(description="SHA-256 of the robot's description in normal form")
     joints: tuple[str, ...]
     lower: tuple[float | None, ...] = Field(description="URDF position limits [rad | m]; null where there is none")
@@ -69,7 +69,7 @@ class Contract(Strict):
     format: Literal["sim2real-policy"] = FORMAT
     version: Literal[1] = VERSION
     robot: RobotContract
-    task: str
+    task: str = Field(pattern=r"^\w+$", description="A name, never module:Class, which would be code to run")
     task_options: dict[str, Any] = Field(default_factory=dict)
     rate_hz: float = Field(gt=0, le=1000)
     observation: ObservationLayout

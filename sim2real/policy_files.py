@@ -34,7 +34,8 @@ LARGEST = float(np.finfo(np.float32).max)
 
 _END = struct.Struct("<4s4H2LH")  # a zip's last record (APPNOTE 4.3.16): signature, .., entries, size of directory, ..
 _HEADER = re.compile(  # what numpy.save writes for a float array in C order (NEP 1, version 1.0), and nothing else
-    rb"\x93NUMPY\x01\x00(..)\{'descr': '<f([48])', 'fortran_order': False, 'shape': \(((?:\d{1,9},? ?)*)\), \} *\n",
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '<f([48])', 'fortran_order': False, "
+    rb"'shape': \(((?:\d{1,12}, ?)*\d{0,12})\), \} *\n",
     re.DOTALL,
 )
 
@@ -74,7 +75,7 @@ def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
     Raise PolicyError, with the old one in place, where that fails or `folder` holds anything but a policy.
     """
     folder = folder.resolve()
-    draft, replaced = folder.with_name(f".{folder.name}.draft"), folder.with_name(f".{folder.name}.replaced")
+    draft, replaced = folder.parent / f".{folder.name}.draft", folder.parent / f".{folder.name}.replaced"
     manifest = {"files": {name: _fingerprint(data) for name, data in contents.items()}}
     try:
         if replaced.exists() and not folder.exists():  # a process was killed between the two renames below

@@ -70,8 +70,14 @@ def train(
             raise TrainingError(
                 f"{folder}: holds a run already; add --resume to go on with it, or choose another --out"
             )
-        _write_config(config, folder)
-        return _Run(config, folder, checkpoints, writers).go(found)
+        run = _Run(config, folder, checkpoints, writers)
+        try:
+            if found:
+                run.restore(*found)
+            _write_config(config, folder)  # once nothing can be refused any more
+            return run.go()
+        finally:
+            run.collector.close()
 
 
 class _Run:
@@ -95,30 +101,27 @@ class _Run:
         seed = int(stream(config.seed, "group", k).integers(2**31))
         return Group(make_envs(config, config.worlds // config.workers, seed), stream(config.seed, "actions", k), seed)
 
-    def go(self, checkpoint: tuple[Path, dict[str, Any]] | None) -> TrainResult:
-        if checkpoint:
-            path, counters = checkpoint
-            self.agent.load(path)
-            self.step = int(counters["step"])
+    def restore(self, checkpoint: Path, counters: dict[str, Any]) -> None:
+        self.agent.load(checkpoint)
+        self.step = int(counters["step"])
+
+    def go(self) -> TrainResult:
         start = last_save = last_write = time.monotonic()
         first_step = self.step
-        try:
-            with graceful_interrupt() as interrupted:
-                while self.step < self.config.steps and not interrupted.is_set() and not self._goal_reached():
-                    self._iterate()
-                    now = time.monotonic()
-                    self.metrics["time/steps_per_s"] = (self.step - first_step) / (now - start)
-                    if now - last_write > WRITE_EVERY_S:
-                        self._write()
-                        last_write = now
-                    if now - last_save > self.config.checkpoint_s:
-                        self._save()
-                        last_save = now
-                self._write()
-                self._save()
-                policy = self._export()
-        finally:
-            self.collector.close()
+        with graceful_interrupt() as interrupted:
+            while self.step < self.config.steps and not interrupted.is_set() and not self._goal_reached():
+                self._iterate()
+                now = time.monotonic()
+                self.metrics["time/steps_per_s"] = (self.step - first_step) / (now - start)
+                if now - last_write > WRITE_EVERY_S:
+                    self._write()
+                    last_write = now
+                if now - last_save > self.config.checkpoint_s:
+                    self._save()
+                    last_save = now
+            self._write()
+            self._save()
+            policy = self._export()
         return TrainResult(
             self.folder, self.step, time.monotonic() - start, interrupted.is_set(), dict(self.metrics), policy
         )
@@ -143,8 +146,10 @@ class _Run:
         goal = self.config.goal
         if goal is None:
             return False
-        returns = [r for g in self.collector.groups for r in g.episodes.returns]
-        return len(returns) >= goal.episodes and float(np.mean(returns[-goal.episodes :])) >= goal.mean_return
+        groups = self.collector.groups
+        share = -(-goal.episodes // len(groups))  # of each group, as many of its last episodes
+        returns = [r for g in groups for r in list(g.episodes.returns)[-share:]]
+        return len(returns) >= goal.episodes and float(np.mean(returns)) >= goal.mean_return
 
     def _write(self) -> None:
         for writer in self.writers:
@@ -178,13 +183,30 @@ def make_envs(config: TrainConfig, n: int, seed: int) -> VectorEnv[Any, Any, Any
     """Build n of the config's worlds as one vector environment; PyBullet, which holds the GIL, gets a process."""
     environment = config.environment
     if isinstance(environment, GymEnvironment):
-        vector = {"autoreset_mode": AutoresetMode.SAME_STEP}
-        return gymnasium.make_vec(
-            environment.gymnasium, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
-        )
+        return _make_gym_envs(environment, n)
     options = environment.model_dump()
     workers = 1 if environment.engine == "bullet" else 0
     return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **options)
+
+
+def _make_gym_envs(environment: GymEnvironment, n: int) -> VectorEnv[Any, Any, Any]:
+    name, vector = environment.gymnasium, {"autoreset_mode": AutoresetMode.SAME_STEP}
+    try:
+        envs = gymnasium.make_vec(
+            name, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
+        )
+    except (gymnasium.error.Error, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None
+    seen, acts = envs.single_observation_space, envs.single_action_space
+    flat = [isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1 for space in (seen, acts)]
+    if not flat[0] or not (flat[1] or (isinstance(acts, gymnasium.spaces.Discrete) and acts.start == 0)):
+        envs.close()
+        raise TrainingError(
+            f"environment: '{name}' has observations {seen} and actions {acts}; "
+            "A2C here takes a Box of one dimension, and acts in one or in a Discrete from 0"
+        )
+    return envs
 
 
 def versions() -> dict[str, str]:
@@ -251,11 +273,11 @@ class _CurveFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        if not path.exists():
-            self._append(self.COLUMNS)
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """See MetricsWriter."""
+        if not self.path.exists():
+            self._append(self.COLUMNS)
         self._append((step, *(f"{metrics.get(name, float('nan')):.6g}" for name in self.COLUMNS[1:])))
 
     def _append(self, row: Sequence[object]) -> None:

@@ -55,7 +55,7 @@ class Goal(Strict):
     """Stop early once the mean return of the last `episodes` episodes reaches `mean_return`."""
 
     mean_return: float
-    episodes: int = Field(default=100, gt=0)
+    episodes: int = Field(default=100, gt=0, le=100)
 
 
 class TrainConfig(Strict):

@@ -1,4 +1,4 @@
-"""The action map: inside the limits and near the last command, whatever the network says; NaN never becomes a command."""
+"""The action map: inside the limits and near the last command, whatever the network says; NaN is never a command."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +100,10 @@ def test_robots_together_are_each_robot_alone():
     rng = np.random.default_rng(0)
     action, last = rng.normal(size=(6, 2)) * 2, rng.uniform(-1, 0.75, size=(6, 2))
     together = action_map().command(action, last)
-    assert together.tobytes() == np.concatenate([action_map().command(action[k, None], last[k, None]) for k in range(6)]).tobytes()
+    assert (
+        together.tobytes()
+        == np.concatenate([action_map().command(action[k, None], last[k, None]) for k in range(6)]).tobytes()
+    )
 
 
 @pytest.mark.parametrize("mode", ["effort", "velocity", "position"])
@@ -154,7 +157,9 @@ def test_a_position_motor_without_ends_is_refused(tmp_path):
 
 @pytest.mark.parametrize("mode", ["position", "velocity"])
 def test_a_motor_that_may_never_move_is_refused(tmp_path, mode):
-    with pytest.raises(RobotError, match=r"actuators\.0: joint 'hip' cannot move: the velocity limit in three\.urdf is 0"):
+    with pytest.raises(
+        RobotError, match=r"actuators\.0: joint 'hip' cannot move: the velocity limit in three\.urdf is 0"
+    ):
         ActionMap.of(robot(tmp_path, [HIP | {"mode": mode}], velocity=0), 1)
 
 
@@ -167,7 +172,9 @@ def test_catalog_robots_have_a_map_that_holds_their_default_pose(name):
     assert min(made.scale) > 0
 
 
-GOOD = "{actuators: [a, b], mode: effort, offset: [0, 0], scale: [1, 1], lower: [-1, -1], upper: [1, 1], max_step: [1, 1]}"
+GOOD = (
+    "{actuators: [a, b], mode: effort, offset: [0, 0], scale: [1, 1], lower: [-1, -1], upper: [1, 1], max_step: [1, 1]}"
+)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every mistake in a configuration is one sentence: the file, the key's path in the file, what is allowed, the nearest."""
+"""Every mistake in a configuration is one sentence: the file, the key's path, what is allowed, the nearest spelling."""
 
 from typing import Annotated, Literal
 
@@ -32,8 +32,8 @@ class Machine(Strict):
     scale: float = 1.0
     legged: bool = False
     motors: tuple[Motor, ...] = ()
-    named: dict[str, Motor] = {}
-    limbs: dict[str, Annotated[Wheel | Leg, Field(discriminator="kind")]] = {}
+    named: dict[str, Motor] = Field(default_factory=dict)
+    limbs: dict[str, Annotated[Wheel | Leg, Field(discriminator="kind")]] = Field(default_factory=dict)
     limits: tuple[float | None, ...] = Field(default=(), max_length=3)
     version: Literal[1] = 1
 
@@ -72,11 +72,23 @@ def test_what_is_right_is_read():
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        # An unknown key at depth 1, 2 and 3: in the file itself, a list, a mapping of models, a union, an optional model.
-        ("motors: [{joint: a}, {joint: b, gian: 1}]", "motors.1.gian: unknown key (did you mean 'gain'?); known keys: gain, joint, mode"),
-        ("named: {left: {joint: a, Mode: effort}}", "named.left.Mode: unknown key (did you mean 'mode'?); known keys: gain, joint, mode"),
-        ("limbs: {l: {kind: wheel, radius: 1, radios: 1}}", "limbs.l.radios: unknown key (did you mean 'radius'?); known keys: kind, radius"),
-        ("limbs: {l: {kind: leg, lengths: [1], radius: 1}}", "limbs.l.radius: unknown key; known keys: foot, kind, lengths"),
+        # An unknown key at any depth: in the file itself, a list, a mapping of models, a union, an optional model.
+        (
+            "motors: [{joint: a}, {joint: b, gian: 1}]",
+            "motors.1.gian: unknown key (did you mean 'gain'?); known keys: gain, joint, mode",
+        ),
+        (
+            "named: {left: {joint: a, Mode: effort}}",
+            "named.left.Mode: unknown key (did you mean 'mode'?); known keys: gain, joint, mode",
+        ),
+        (
+            "limbs: {l: {kind: wheel, radius: 1, radios: 1}}",
+            "limbs.l.radios: unknown key (did you mean 'radius'?); known keys: kind, radius",
+        ),
+        (
+            "limbs: {l: {kind: leg, lengths: [1], radius: 1}}",
+            "limbs.l.radius: unknown key; known keys: foot, kind, lengths",
+        ),
         (
             "limbs: {l: {kind: leg, lengths: [1], foot: {joint: a, mod: effort}}}",
             "limbs.l.foot.mod: unknown key (did you mean 'mode'?); known keys: gain, joint, mode",
@@ -87,12 +99,21 @@ def test_what_is_right_is_read():
         ("motors: [{gain: 1}]", "motors.0.joint: is missing"),
         ("motors: [{jiont: a}]", "motors.0.jiont: unknown key (did you mean 'joint'?); known keys: gain, joint, mode"),
         # What tells the members of a union apart.
-        ("limbs: {l: {kind: weel, radius: 1}}", "limbs.l.kind: must be one of wheel, leg (got 'weel') (did you mean 'wheel'?)"),
+        (
+            "limbs: {l: {kind: weel, radius: 1}}",
+            "limbs.l.kind: must be one of wheel, leg (got 'weel') (did you mean 'wheel'?)",
+        ),
         ("limbs: {l: {kind: 3}}", "limbs.l.kind: must be one of wheel, leg (got '3')"),
         ("limbs: {l: {radius: 1}}", "limbs.l.kind: is missing; must be one of wheel, leg"),
-        ("limbs: {l: 3}", "limbs.l: must be a mapping of keys to values (got 3); known keys: foot, kind, lengths, radius"),
+        (
+            "limbs: {l: 3}",
+            "limbs.l: must be a mapping of keys to values (got 3); known keys: foot, kind, lengths, radius",
+        ),
         # Values.
-        ("motors: [{joint: a, mode: efort}]", "motors.0.mode: must be 'position' or 'effort' (got 'efort') (did you mean 'effort'?)"),
+        (
+            "motors: [{joint: a, mode: efort}]",
+            "motors.0.mode: must be 'position' or 'effort' (got 'efort') (did you mean 'effort'?)",
+        ),
         ("motors: [{joint: a, gain: -1}]", "motors.0.gain: must be greater than or equal to 0 (got -1)"),
         ("limbs: {l: {kind: leg, lengths: []}}", "limbs.l.lengths: must not be empty (got a list)"),
         ("limbs: {l: {kind: leg, lengths: [a]}}", "limbs.l.lengths.0: must be a number (got 'a')"),

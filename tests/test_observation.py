@@ -52,7 +52,14 @@ def test_joint_position_is_the_offset_from_the_default_pose():
 
 @pytest.mark.parametrize(
     ("offset", "seen"),
-    [(0.1, 0.1), (3.1, 3.1), (3.2, 3.2 - 2 * math.pi), (-3.2, 2 * math.pi - 3.2), (20 * math.pi + 0.3, 0.3), (-7, 2 * math.pi - 7)],
+    [
+        (0.1, 0.1),
+        (3.1, 3.1),
+        (3.2, 3.2 - 2 * math.pi),
+        (-3.2, 2 * math.pi - 3.2),
+        (20 * math.pi + 0.3, 0.3),
+        (-7, 2 * math.pi - 7),
+    ],
 )
 def test_a_continuous_joint_is_seen_within_half_a_turn_and_no_other_is(offset, seen):
     frame = layout("joint_position").frame(state(q=np.array(DEFAULT) + offset))

@@ -39,10 +39,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 def refusal(folder: Path) -> str:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(PolicyError) as caught:
         read_folder(folder)
-    assert time.monotonic() - began < 1
+    assert time.process_time() - began < 1
     assert str(caught.value).startswith(str(folder))
     return str(caught.value).removeprefix(str(folder))
 
@@ -146,7 +146,7 @@ def test_a_tensorflow_saved_model_is_refused(tmp_path):
 
 @pytest.mark.parametrize("path", ["/no/such/folder", "a\0b", "x" * 5000])
 def test_no_folder_at_all(path):
-    with pytest.raises(PolicyError, match="no such policy folder|File name too long|embedded null byte"):
+    with pytest.raises(PolicyError, match=r"no such policy folder|File name too long|embedded null byte"):
         read_folder(Path(path))
 
 
@@ -156,17 +156,23 @@ MANIFEST = {name: policy_files._fingerprint(data) for name, data in CONTENTS.ite
 @pytest.mark.parametrize(
     ("manifest", "problem"),
     [
-        ({"files": {**MANIFEST, "../../etc/passwd": MANIFEST["policy.yaml"]}}, "was changed by hand; export the policy again"),
+        (
+            {"files": {**MANIFEST, "../../etc/passwd": MANIFEST["policy.yaml"]}},
+            "was changed by hand; export the policy again",
+        ),
         ({"files": {}}, "was changed by hand; export the policy again"),
         ({"files": MANIFEST, "more": 1}, "more: unknown key; known keys: files"),
-        ({"files": {**MANIFEST, "policy.yaml": {"sha256": 3, "bytes": 4}}}, "files.policy.yaml.sha256: must be text (got 3)"),
+        (
+            {"files": {**MANIFEST, "policy.yaml": {"sha256": 3, "bytes": 4}}},
+            "files.policy.yaml.sha256: must be text (got 3)",
+        ),
         ({"files": [1]}, "files: must be a mapping of keys to values (got a list)"),
-        ({}, "expected a mapping of keys to values, got dict"),
+        ({}, "files: is missing"),
     ],
 )
 def test_a_manifest_that_says_something_else(folder, manifest, problem):
     (folder / "manifest.yaml").write_text(dump_yaml(manifest))
-    assert refusal(folder) == f"/manifest.yaml: {problem}" or manifest == {}
+    assert refusal(folder) == f"/manifest.yaml: {problem}"
 
 
 # Arrays.
@@ -241,7 +247,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path):
     assert not canary.exists()
 
 
-@pytest.mark.parametrize("name", ["../w.npy", "/etc/w.npy", "w.npy/", "W.npy", "w", "", "w.npy\x00.txt"])
+@pytest.mark.parametrize("name", ["../w.npy", "/etc/w.npy", "w.npy/", "W.npy", "w", " w.npy"])
 def test_another_name_is_refused_and_nothing_is_written(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     assert arrays_refused(npz((name, npy(np.ones((2, 3))))))
@@ -258,8 +264,10 @@ def test_a_name_that_stands_twice_is_refused():
 @pytest.mark.parametrize(
     ("member", "problem"),
     [
+        (shaped("(999999999999, 3)"), "w: has 0 bytes, its shape (999999999999, 3) needs 23999999999976"),
         (shaped("(1000000000000, 3)"), "w: is not a plain array of float32 or float64"),
-        (shaped("(999999999, 3)"), "w: has 0 bytes, its shape (999999999, 3) needs 23999999976"),
+        (shaped(f"({'1' * 60_000}"), "w: is not a plain array of float32 or float64"),
+        (shaped(f"({'1, ' * 20_000}"), "w: is not a plain array of float32 or float64"),
         (shaped("(99999999, 99999999, 99999999)"), "w: has shape (99999999, 99999999, 99999999), expected (any, 3)"),
         (shaped("(-1, 3)"), "w: is not a plain array of float32 or float64"),
         (shaped("(0, 3)"), "w: has shape (0, 3), expected (any, 3)"),
@@ -269,6 +277,10 @@ def test_a_name_that_stands_twice_is_refused():
         (shaped("(2, 3)", bytes(48), "<i8"), "w: is not a plain array of float32 or float64"),
         (shaped("(2, 3)", bytes(48), ">f8"), "w: is not a plain array of float32 or float64"),
         (shaped("(2, 3)", bytes(12), "<f2"), "w: is not a plain array of float32 or float64"),
+        (
+            shaped("(2, 3)", bytes(48)).replace(b"\x3c\x00", b"\xff\x00", 1),
+            "w: is not a plain array of float32 or float64",
+        ),
         (header("(" * 9000), "w: is not a plain array of float32 or float64"),
         (header("-" * 9000 + "1"), "w: is not a plain array of float32 or float64"),
         (header("__import__('os').system('true')"), "w: is not a plain array of float32 or float64"),
@@ -280,7 +292,7 @@ def test_a_name_that_stands_twice_is_refused():
         (npy(np.array([[1, 2, 1e39]])), "w: holds values that are not finite in single precision"),
         (npy(np.ones((2, 4))), "w: has shape (2, 4), expected (any, 3)"),
     ],
-    ids=range(21),
+    ids=range(24),
 )
 def test_an_array_that_is_not_what_was_asked_for(member, problem):
     assert arrays_refused(npz(("w.npy", member))) == problem
@@ -298,6 +310,10 @@ def test_compressed_arrays_are_refused():
     data = npz(("w.npy", npy(np.zeros((100_000, 3)))), compression=zipfile.ZIP_DEFLATED)
     assert len(data) < 10_000
     assert arrays_refused(data) == "is compressed; a policy's arrays are not"
+    noise = npy(np.frombuffer(np.random.default_rng(0).bytes(24_000)).reshape(1000, 3))
+    data = npz(("w.npy", noise), compression=zipfile.ZIP_LZMA)  # no smaller, but LZMA may ask for gigabytes
+    assert len(data) > len(noise)
+    assert arrays_refused(data) == "is compressed; a policy's arrays are not"
 
 
 def test_a_member_that_claims_more_than_the_file_has_is_refused():
@@ -307,13 +323,21 @@ def test_a_member_that_claims_more_than_the_file_has_is_refused():
     assert arrays_refused(data[:size] + claim + data[size + 8 :]) == "is compressed; a policy's arrays are not"
 
 
+def huge_directory() -> bytes:
+    """Return a zip with one member that its directory, which Python reads whole, names 500,000 times."""
+    data = npz(("w.npy", b""))
+    start = data.index(b"PK\x01\x02")
+    directory = data[start:-22] * 500_000
+    return data[:start] + directory + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(directory), start, 0)
+
+
 def test_a_zip_with_a_huge_directory_is_refused_before_it_is_read():
-    members = [(f"{k}.npy", b"") for k in range(100_000)]
-    data = npz(*members)
+    data = huge_directory()
     assert arrays_refused(data) == "is not an uncompressed .npz of 1 arrays"
-    end = bytearray(data[-22:])
-    struct.pack_into("<HH", end, 8, 1, 1)  # claims one entry
-    assert arrays_refused(data[:-22] + bytes(end)) == "is not an uncompressed .npz of 1 arrays"
+    huge = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 1, 1, len(data) - data.index(b"PK\x01\x02") - 22, 40)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(data) - 22, 1)
+    small = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, 51, 0, 0)  # harmless, but for what stands before it
+    assert arrays_refused(data[:-22] + huge + locator + small) == "is not an uncompressed .npz of 1 arrays"
 
 
 def mutated(draws: int) -> None:
@@ -341,37 +365,43 @@ def test_ten_thousand_mutations():
 
 
 PEAK = """
-import resource, sys
+import resource, sys, time
 from pathlib import Path
 from sim2real.errors import PolicyError
 from sim2real.policy import Policy
+from sim2real.policy_files import read_arrays, read_folder
 def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-before = peak()
+before, began = peak(), time.process_time()
 try:
+    read_arrays(read_folder(Path(sys.argv[1]))["weights.npz"], {"w": (None, 3)}, "weights.npz")
     Policy.load(sys.argv[1])
 except PolicyError as error:
-    print(peak() - before, error)
+    print(peak() - before, time.process_time() - began, error)
 """
 
 
-@pytest.mark.parametrize("attack", ["directory", "bomb", "full", "yaml"])
-def test_no_folder_takes_much_memory_or_time_to_refuse(tmp_path, attack):
+@pytest.mark.parametrize(
+    ("attack", "refused"),
+    [("directory", "weights"), ("bomb", "weights"), ("full", "weights"), ("yaml", "policy.yaml:1: more")],
+)
+def test_no_folder_takes_much_memory_or_time_to_refuse(tmp_path, attack, refused):
     name = "policy.yaml" if attack == "yaml" else "weights.npz"
-    hostile = {
-        "directory": lambda: npz(*((f"{k}.npy", b"") for k in range(250_000))),
-        "bomb": lambda: npz(("w.npy", bytes(10**9)), compression=zipfile.ZIP_DEFLATED),
+    attacks: dict[str, Callable[[], bytes]] = {
+        "directory": huge_directory,
+        "bomb": lambda: npz(("w.npy", bytes(200_000_000)), compression=zipfile.ZIP_DEFLATED),
         "full": lambda: bytes(MAX_BYTES[name]),
         "yaml": lambda: b"a: [" + b"1," * 400_000 + b"1]",
-    }[attack]()
+    }
+    hostile = attacks[attack]()
     assert len(hostile) <= MAX_BYTES[name]
     write_folder(tmp_path / "policy", {**CONTENTS, name: hostile})
-    began = time.monotonic()
     command = [sys.executable, "-c", PEAK, str(tmp_path / "policy")]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
-    assert time.monotonic() - began < 6  # with the start of Python, on a machine that does other things
-    megabytes, message = done.stdout.split(" ", 1)
+    megabytes, seconds, message = done.stdout.split(" ", 2)
     assert float(megabytes) < 100
+    assert float(seconds) < 2  # 0.5 s where nothing else runs
+    assert refused in message
     assert message.count("\n") == 1
 
 
@@ -395,7 +425,12 @@ FULL = OSError(28, "No space left on device")
 
 @pytest.mark.parametrize(
     ("target", "name", "call"),
-    [*((os, "fsync", k) for k in range(4)), *((Path, "rename", k) for k in range(2)), (Path, "mkdir", 0), (Path, "open", 2)],
+    [
+        *((os, "fsync", k) for k in range(4)),
+        *((Path, "rename", k) for k in range(2)),
+        (Path, "mkdir", 0),
+        (Path, "open", 2),
+    ],
 )
 def test_writing_that_fails_leaves_the_old_policy(folder, monkeypatch, target, name, call):
     with monkeypatch.context() as patch:
@@ -427,17 +462,15 @@ def test_writing_that_fails_the_first_time_leaves_nothing(tmp_path, monkeypatch)
 
 
 def test_a_kill_between_the_two_renames_is_mended_by_the_next_save(folder, monkeypatch):
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "rename", lambda self, target: os._exit(9) if ".draft" in self.name else os.rename(self, target))
-        if (child := os.fork()) == 0:
-            write_folder(folder, NEW)
-        os.waitpid(child, 0)
+    folder.rename(folder.parent / ".policy.replaced")
+    (folder.parent / ".policy.draft").mkdir()
     assert refusal(folder) == ": no such policy folder"
     with monkeypatch.context() as patch:
         fail_at(patch, os, "fsync", 0, FULL)
         with pytest.raises(PolicyError):
             write_folder(folder, NEW)
     assert read_folder(folder) == CONTENTS
+    assert [p.name for p in folder.parent.iterdir()] == ["policy"]
 
 
 def killed_while_saving(folder: Path, kills: int) -> None:
@@ -480,6 +513,8 @@ def test_nothing_but_a_policy_is_replaced(tmp_path):
     (tmp_path / "file").write_text("mine")
     with pytest.raises(PolicyError, match="cannot be written: Not a directory"):
         write_folder(tmp_path / "file", CONTENTS)
+    with pytest.raises(PolicyError, match=r"^/: holds other things than a policy; choose another folder"):
+        write_folder(Path("/"), CONTENTS)
     assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"thesis.tex": "years of work", "file": "mine"}
 
 
@@ -494,10 +529,3 @@ def test_places_to_write(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "empty")
     write_folder(Path(), NEW)
     assert read_folder(tmp_path / "empty") == NEW
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_place_that_may_not_be_written(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(PolicyError, match="cannot be written: Permission denied"):
-        write_folder(tmp_path / "policy", CONTENTS)

@@ -155,7 +155,9 @@ NAMES = ["no", "yes", "012", "1e3", "1:30", "0x10", ".nan", "null", "<<", "=", "
 TEXT = st.one_of(st.text(max_size=20), st.sampled_from(NAMES))
 LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), TEXT)
 KEYS = TEXT.filter(lambda key: key != "<<")
-PLAIN = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)))
+PLAIN = st.recursive(
+    LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4))
+)
 
 
 @given(st.dictionaries(KEYS, PLAIN, max_size=5).filter(bool))
@@ -200,7 +202,8 @@ def test_files_that_cannot_be_read(tmp_path):
         tmp_path: "is a folder, expected a YAML file",
         Path("/dev/zero"): "is a device, expected a YAML file",  # reading it to its end would take all memory
         tmp_path / "loop.yaml": "cannot be read: Too many levels of symbolic links",
-        tmp_path / "binary.yaml": "is not text: 'utf-8' codec can't decode byte 0x80 in position 128: invalid start byte",
+        tmp_path
+        / "binary.yaml": "is not text: 'utf-8' codec can't decode byte 0x80 in position 128: invalid start byte",
         tmp_path / "file.yaml" / "x.yaml": "cannot be read: Not a directory",
         tmp_path / f"{'x' * 300}.yaml": "cannot be read: File name too long",
     }.items():

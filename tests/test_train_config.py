@@ -9,6 +9,7 @@ from sim2real.a2c.config import A2CConfig
 from sim2real.config import dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError
 from sim2real.train_config import (
+    Goal,
     GymEnvironment,
     RobotEnvironment,
     TrainConfig,
@@ -31,14 +32,23 @@ WHICH = "must be a mapping with the key robot or gymnasium, e.g. {robot: cartpol
     ("environment", "problem"),
     [
         ("{robot: cartpole, engin: bullet}", f"environment.engin: unknown key (did you mean 'engine'?); {ROBOT_KEYS}"),
-        ("{robot: cartpole, engine: bulet}", "environment.engine: must be 'bullet' or 'mujoco' (got 'bulet') (did you mean 'bullet'?)"),
+        (
+            "{robot: cartpole, engine: bulet}",
+            "environment.engine: must be 'bullet' or 'mujoco' (got 'bulet') (did you mean 'bullet'?)",
+        ),
         ("{robt: cartpole}", f"environment.robt: unknown key (did you mean 'robot'?); {ROBOT_KEYS}"),
         ("{task: balance}", "environment.robot: is missing"),
         ("{options: {a: 1}}", "environment.robot: is missing"),
         ("{robot: 3}", "environment.robot: must be text (got 3)"),
         ("{robot: cartpole, options: 3}", "environment.options: must be a mapping of keys to values (got 3)"),
-        ("{gymnasium: X-v1, optons: {}}", "environment.optons: unknown key (did you mean 'options'?); known keys: gymnasium, options"),
-        ("{gymnasum: X-v1}", "environment.gymnasum: unknown key (did you mean 'gymnasium'?); known keys: gymnasium, options"),
+        (
+            "{gymnasium: X-v1, optons: {}}",
+            "environment.optons: unknown key (did you mean 'options'?); known keys: gymnasium, options",
+        ),
+        (
+            "{gymnasum: X-v1}",
+            "environment.gymnasum: unknown key (did you mean 'gymnasium'?); known keys: gymnasium, options",
+        ),
         ("{gymnasium: X-v1, robot: cartpole}", "environment.robot: unknown key; known keys: gymnasium, options"),
         ("{}", f"environment: {WHICH}"),
         ("", f"environment: {WHICH} (got nothing)"),
@@ -79,12 +89,12 @@ def test_presets():
 
 
 def test_the_two_kinds_of_environment():
-    assert load_train_config("cartpole").environment == RobotEnvironment(
-        robot="cartpole", engine="bullet", randomization="cartpole", options={"history": 3}
-    )
+    robot = load_train_config("cartpole").environment
+    assert isinstance(robot, RobotEnvironment)
+    assert (robot.robot, robot.task, robot.randomization) == ("cartpole", "balance", "cartpole")
     gym = load_train_config("cartpole-tutorial").environment
     assert gym == GymEnvironment(gymnasium="CartPole-v1", options={"max_episode_steps": 200})
-    for environment in (gym, RobotEnvironment(robot="cartpole")):
+    for environment in (gym, robot):
         assert TrainConfig(environment=environment, worlds=2, steps=10).environment == environment
 
 
@@ -102,14 +112,15 @@ def test_batches_and_updates():
 
 
 def test_overrides_replace_at_any_depth():
-    config = load_train_config(
-        "cartpole", {"steps": 1000, "environment.engine": "mujoco", "environment.options.history": 1, "goal.mean_return": 3}
-    )
-    assert (config.steps, config.goal and config.goal.mean_return) == (1000, 3.0)
-    assert config.environment == RobotEnvironment(
-        robot="cartpole", engine="mujoco", randomization="cartpole", options={"history": 1}
-    )
-    assert load_train_config("cartpole").steps == 1_200_000
+    plain = load_train_config("cartpole")
+    changes = {"steps": 1000, "environment.engine": "mujoco", "environment.options.history": 7, "goal.mean_return": 3}
+    config = load_train_config("cartpole", changes)
+    assert (config.steps, config.goal) == (1000, Goal(mean_return=3))
+    assert config.a2c == plain.a2c
+    assert isinstance(plain.environment, RobotEnvironment)
+    changed = {"engine": "mujoco", "options": {**plain.environment.options, "history": 7}}
+    assert config.environment == plain.environment.model_copy(update=changed)
+    assert load_train_config("cartpole") == plain
 
 
 @pytest.mark.parametrize(

@@ -113,8 +113,9 @@ class A2C:
             returns.astype(np.float32).ravel(),
         )
         metrics = {name: float(v) for name, v in self._update(*(tf.constant(a) for a in inputs)).items()}
-        self.skipped += int(metrics.pop("skipped"))
-        if config.normalize_observation:
+        skipped = bool(metrics.pop("skipped"))
+        self.skipped += skipped
+        if config.normalize_observation and not skipped and np.isfinite(observation).all():
             self.norm.update(observation)
         variance = returns.var()
         metrics["explained_variance"] = float(1.0 - (returns - batch.value).var() / variance) if variance > 0 else 0.0
@@ -170,8 +171,9 @@ class A2C:
         variables = {f"network/{k}": v for k, v in enumerate(self.network.variables)}
         variables |= {f"optimizer/{k}": v for k, v in enumerate(self.optimizer.variables)}
         with np.load(path, allow_pickle=False) as arrays:
-            fits = all(name in arrays and arrays[name].shape == tuple(v.shape) for name, v in variables.items())
-            if not fits or "norm/mean" not in arrays or arrays["norm/mean"].shape != self.norm.mean.shape:
+            norm = {"norm/mean": self.norm.mean, "norm/var": self.norm.var}
+            fits = set(arrays) == {*variables, *norm, "norm/count", "skipped"}
+            if not fits or any(arrays[name].shape != tuple(v.shape) for name, v in (variables | norm).items()):
                 raise TrainingError(
                     f"{path}: is a checkpoint of another network; resume with the settings it was made with"
                 )

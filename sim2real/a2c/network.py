@@ -102,7 +102,7 @@ class RunningNorm:
     def __init__(self, size: int) -> None:
         self.mean = np.zeros(size)
         self.var = np.ones(size)
-        self.count = 1e-4
+        self.count = 0.0
 
     @property
     def std(self) -> NDArray[np.float64]:

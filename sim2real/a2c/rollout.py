@@ -49,10 +49,10 @@ class Group:
             action = self._sample(output, actor.log_std)
             self._observation, reward, terminated, truncated, infos = self.envs.step(action)
             ended = terminated | truncated
-            # What V of the next state is: unknown yet (NaN) where the episode goes on, 0 where it terminated.
-            next_value = np.where(ended, 0.0, np.nan)
-            if truncated.any():
-                next_value[truncated] = actor.value(agent.normalize(np.stack(infos["final_obs"][truncated])))
+            # V of the state after a step that ended an episode: 0 where it terminated, whether or not time was up too.
+            next_value = np.zeros(len(ended))
+            if (cut := truncated & ~terminated).any():
+                next_value[cut] = actor.value(agent.normalize(np.stack(infos["final_obs"][cut])))
             rows.append((observation, action, reward, ended, value, next_value))
             self._count(reward, ended, infos)
             for name, values in infos.get("reward_terms", {}).items():
@@ -68,7 +68,7 @@ class Group:
             rewards.astype(np.float64),
             ends,
             values.astype(np.float64),
-            np.where(np.isnan(next_values), following, next_values),
+            np.where(ends, next_values, following),
         )
 
     def _sample(self, output: NDArray[np.float32], log_std: NDArray[np.float32]) -> NDArray[Any]:

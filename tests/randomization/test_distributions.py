@@ -94,7 +94,9 @@ def laws(draw: st.DrawFn) -> Law:
         weights = draw(st.none() | st.lists(st.floats(0, 1e300), min_size=len(values), max_size=len(values)))
         assume(weights is None or max(weights) > 0)
         return Choice(values=tuple(values), weights=weights and tuple(weights))
-    low, high = sorted((draw(POSITIVE if kind == "log_uniform" else REAL), draw(POSITIVE if kind == "log_uniform" else REAL)))
+    low, high = sorted(
+        (draw(POSITIVE if kind == "log_uniform" else REAL), draw(POSITIVE if kind == "log_uniform" else REAL))
+    )
     if kind == "normal":
         mean, std = draw(REAL), draw(POSITIVE)
         assume(low < high and low <= mean + 4 * std and high >= mean - 4 * std)
@@ -153,13 +155,31 @@ class Holder(Strict):
     [
         ({"law": "uniform", "low": 2, "high": 1}, "low 2 is above high 1; swap them"),
         ({"law": "uniform", "low": -1e308, "high": 1e308}, "high - low must be a finite number"),
-        ({"law": "log_uniform", "low": 0, "high": 1}, "low must be above 0 for log_uniform, got 0; use uniform to include 0"),
-        ({"law": "log_uniform", "low": -1, "high": 1}, "low must be above 0 for log_uniform, got -1; use uniform to include 0"),
-        ({"law": "normal", "mean": 0, "std": 1, "low": 4.1, "high": 9}, "[low, high] must be an interval within 4 std of mean"),
-        ({"law": "normal", "mean": 0, "std": 1, "low": -9, "high": -4.1}, "[low, high] must be an interval within 4 std of mean"),
-        ({"law": "normal", "mean": 0, "std": 1, "low": 1, "high": 1}, "[low, high] must be an interval within 4 std of mean"),
+        (
+            {"law": "log_uniform", "low": 0, "high": 1},
+            "low must be above 0 for log_uniform, got 0; use uniform to include 0",
+        ),
+        (
+            {"law": "log_uniform", "low": -1, "high": 1},
+            "low must be above 0 for log_uniform, got -1; use uniform to include 0",
+        ),
+        (
+            {"law": "normal", "mean": 0, "std": 1, "low": 4.1, "high": 9},
+            "[low, high] must be an interval within 4 std of mean",
+        ),
+        (
+            {"law": "normal", "mean": 0, "std": 1, "low": -9, "high": -4.1},
+            "[low, high] must be an interval within 4 std of mean",
+        ),
+        (
+            {"law": "normal", "mean": 0, "std": 1, "low": 1, "high": 1},
+            "[low, high] must be an interval within 4 std of mean",
+        ),
         ({"law": "choice", "values": [1, 2], "weights": [1]}, "weights needs one number for each of values, not all 0"),
-        ({"law": "choice", "values": [1, 2], "weights": [0, 0]}, "weights needs one number for each of values, not all 0"),
+        (
+            {"law": "choice", "values": [1, 2], "weights": [0, 0]},
+            "weights needs one number for each of values, not all 0",
+        ),
     ],
 )
 def test_settings_that_mean_nothing(data, problem):
@@ -173,12 +193,21 @@ def test_settings_that_mean_nothing(data, problem):
     [
         ({"law": "normal", "mean": 0, "std": 0, "low": -1, "high": 1}, "law.std: must be greater than 0 (got 0)"),
         ({"law": "choice", "values": []}, "law.values: must not be empty"),
-        ({"law": "choice", "values": [1, 2], "weights": [-1, 2]}, "law.weights.0: must be greater than or equal to 0 (got -1)"),
+        (
+            {"law": "choice", "values": [1, 2], "weights": [-1, 2]},
+            "law.weights.0: must be greater than or equal to 0 (got -1)",
+        ),
         ({"law": "uniform", "low": math.nan, "high": 1}, "law.low: must be a finite number (got nan)"),
         ({"law": "fixed", "value": math.inf}, "law.value: must be a finite number (got inf)"),
         ({"law": "fixed", "value": True}, "law.value: must be a number (got true)"),
-        ({"law": "unifrm", "low": 0, "high": 1}, "law.law: must be one of fixed, uniform, log_uniform, normal, choice (got 'unifrm')"),
-        ({"law": "uniform", "low": 0, "hgih": 1}, "law.hgih: unknown key (did you mean 'high'?); known keys: high, law, low"),
+        (
+            {"law": "unifrm", "low": 0, "high": 1},
+            "law.law: must be one of fixed, uniform, log_uniform, normal, choice (got 'unifrm')",
+        ),
+        (
+            {"law": "uniform", "low": 0, "hgih": 1},
+            "law.hgih: unknown key (did you mean 'high'?); known keys: high, law, low",
+        ),
     ],
 )
 def test_a_mistake_names_the_key_in_the_file(data, problem):

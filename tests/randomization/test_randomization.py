@@ -132,7 +132,9 @@ def test_a_value_of_weight_zero_is_never_drawn_and_so_allowed(cartpole):
 
 
 def test_a_bias_may_be_negative(cartpole):
-    drawn = randomization(cartpole, **{"encoder_bias/*": {"law": "uniform", "low": -1, "high": 1}}).draw(stream(0, "x"), 50)
+    drawn = randomization(cartpole, **{"encoder_bias/*": {"law": "uniform", "low": -1, "high": 1}}).draw(
+        stream(0, "x"), 50
+    )
     assert drawn.block("encoder_bias").min() < 0
 
 
@@ -213,7 +215,9 @@ def test_files(tmp_path: Path, cartpole: Robot) -> None:
     with pytest.raises(ConfigError, match=r"missing\.yaml: no such file"):
         Randomization.load(tmp_path / "missing.yaml", cartpole)
     path = tmp_path / "mine.yaml"
-    path.write_text("robot: cartpole\nquantities:\n  mass/pole: {law: uniform, low: 1, high: 2}\n  mass/pole: {law: fixed}\n")
+    path.write_text(
+        "robot: cartpole\nquantities:\n  mass/pole: {law: uniform, low: 1, high: 2}\n  mass/pole: {law: fixed}\n"
+    )
     with pytest.raises(ConfigError) as twice:
         Randomization.load(path, cartpole)
     assert str(twice.value) == f"{path}:4: key 'mass/pole' stands twice, in lines 3 and 4"
@@ -228,9 +232,18 @@ def test_files(tmp_path: Path, cartpole: Robot) -> None:
     [
         ({"mass/pole": 2}, "quantities.mass/pole: must be a mapping of keys to values (got 2)"),
         ({"mass/pole": {"law": "unifrm", "low": 1, "high": 2}}, "quantities.mass/pole.law: must be one of fixed, "),
-        ({"mass/pole": {"law": "uniform", "low": 1, "hi": 2}}, "quantities.mass/pole.hi: unknown key (did you mean 'high'?)"),
-        ({"mass/pole": {"law": "uniform", "low": 3, "high": 2}}, "quantities.mass/pole: low 3 is above high 2; swap them"),
-        ({"mass/pole": {"law": "uniform", "low": "1", "high": 2}}, "quantities.mass/pole.low: must be a number (got '1')"),
+        (
+            {"mass/pole": {"law": "uniform", "low": 1, "hi": 2}},
+            "quantities.mass/pole.hi: unknown key (did you mean 'high'?)",
+        ),
+        (
+            {"mass/pole": {"law": "uniform", "low": 3, "high": 2}},
+            "quantities.mass/pole: low 3 is above high 2; swap them",
+        ),
+        (
+            {"mass/pole": {"law": "uniform", "low": "1", "high": 2}},
+            "quantities.mass/pole.low: must be a number (got '1')",
+        ),
     ],
 )
 def test_a_mistake_in_a_law_names_the_quantity(cartpole, quantities, problem):

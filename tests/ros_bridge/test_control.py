@@ -14,14 +14,14 @@ from sim2real.action import ActionMap
 from sim2real.observation import ObservationLayout, Term
 
 PERIOD = 0.02
-LIMITS = GuardLimits(PERIOD, 3 * PERIOD)
+LIMITS = GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD)
 POSITION = ActionMap.of(load_robot("furuta"), 1.0)
 EFFORT = ActionMap.of(load_robot("cartpole"), 1.0)
 WILD = st.floats(width=64) | st.sampled_from([np.nan, np.inf, -np.inf, 1e308, -1e308, 5e-324])
 
 
 def started(policy, **limits):
-    control = Control(policy, GuardLimits(PERIOD, 3 * PERIOD, **limits))
+    control = Control(policy, GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD, **limits))
     control.guard.activate(0.0)
     control.joints(0.0, np.array([0.1, 0.05]), np.zeros(2))
     assert control.guard.enable(0.0).granted
@@ -30,7 +30,10 @@ def started(policy, **limits):
 
 @pytest.mark.parametrize("action_map", [POSITION, EFFORT])
 @settings(max_examples=300)
-@given(commands=st.lists(arrays(np.float64, st.integers(0, 3), elements=WILD), min_size=1, max_size=20), pose=st.floats(-2, 2))
+@given(
+    commands=st.lists(arrays(np.float64, st.integers(0, 3), elements=WILD), min_size=1, max_size=20),
+    pose=st.floats(-2, 2),
+)
 def test_the_filter_lets_nothing_wrong_through(action_map, commands, pose):
     command_filter = CommandFilter(action_map)
     command_filter.restart(np.array([pose]))
@@ -41,7 +44,8 @@ def test_the_filter_lets_nothing_wrong_through(action_map, commands, pose):
             assert command.shape != (1,) or not np.isfinite(command).all()
             continue
         assert np.isfinite(sent).all()
-        assert (action_map.lower <= sent).all() and (sent <= action_map.upper).all()
+        assert (action_map.lower <= sent).all()
+        assert (sent <= action_map.upper).all()
         assert (np.abs(sent - last) <= np.array(action_map.max_step) + 1e-9).all()
         last = sent
 
@@ -84,7 +88,9 @@ def test_a_stale_state_gives_the_fallback_and_then_the_policy_begins_anew(policy
     assert control.period(9 * PERIOD)[0] != 0.0
 
 
-@pytest.mark.parametrize("failure", [np.array([[np.nan]]), np.array([[np.inf]]), np.zeros((1, 2)), RuntimeError("broken")])
+@pytest.mark.parametrize(
+    "failure", [np.array([[np.nan]]), np.array([[np.inf]]), np.zeros((1, 2)), RuntimeError("broken")]
+)
 def test_a_policy_that_fails_gets_the_robot_its_fallback(policy, failure, monkeypatch):
     control = started(policy)
     control.period(PERIOD)
@@ -124,7 +130,7 @@ def test_an_estop_before_any_state_commands_no_pose_that_nobody_measured(furuta_
 
 
 def test_positions_start_and_stop_at_the_measured_pose(furuta_policy):
-    control = Control(furuta_policy, GuardLimits(PERIOD, 3 * PERIOD, ramp_s=0.2))
+    control = Control(furuta_policy, GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD, ramp_s=0.2))
     control.guard.activate(0.0)
     control.joints(0.0, np.array([0.5, 0.0]), np.zeros(2))
     assert control.guard.enable(0.0) == (False, f"{IMU}: nothing received yet")
@@ -146,14 +152,14 @@ def test_streams_follow_the_observation():
     assert streams_of(contract) == (JOINTS, IMU)
 
 
-def test_a_hundred_thousand_wild_periods_send_nothing_wrong(policy):
+def test_fifty_thousand_wild_periods_send_nothing_wrong(policy):
     """States, outputs, requests and times at random; every command must be finite, inside the limits, one number."""
     rng, control = np.random.default_rng(7), started(policy)
     wild = np.array([np.nan, np.inf, -np.inf, 1e308, 1e6, 0.0, 1.0, -1.0])
     now, sent, step = 0.0, 0, control._runner.step
     output = None
     control._runner.step = lambda *state: step(*state) if output is None else output
-    for kind, number in zip(rng.integers(0, 40, 100_000).tolist(), rng.random(100_000).tolist(), strict=True):
+    for kind, number in zip(rng.integers(0, 40, 50_000).tolist(), rng.random(50_000).tolist(), strict=True):
         now += PERIOD * (number if kind == 0 else 1.0)
         if kind < 30:
             control.joints(now, rng.normal(0, 0.3, 2) if kind > 2 else np.full(2, 1e6 * number), rng.normal(0, 1, 2))
@@ -169,5 +175,5 @@ def test_a_hundred_thousand_wild_periods_send_nothing_wrong(policy):
             assert command.shape == (1,)
             assert np.isfinite(command).all()
             assert abs(command[0]) <= EFFORT.upper[0]
-    assert sent > 50_000
+    assert sent > 25_000
     assert control.guard.counts["bad_output"] > 100

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ros_bridge.guard import MOVING, STOPPING, Guard, GuardLimits, Mode
+from ros_bridge.guard import MOVING, Guard, GuardLimits, Mode
 
-PERIOD = 0.02
-LIMITS = GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD, ramp_s=0.1)
+PERIOD = 2.0**-6  # [s] a power of two, so that sums of periods are exact
+LIMITS = GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD, latch_age_s=10 * PERIOD, ramp_s=5 * PERIOD)
 
 
 class Bench:
@@ -48,7 +48,7 @@ def test_from_idle_through_the_ramp_to_run():
 
 
 def test_without_a_ramp_it_runs_in_the_first_period():
-    b = Bench(GuardLimits(PERIOD, 3 * PERIOD, ramp_s=0.0))
+    b = Bench(GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD, ramp_s=0.0))
     b.guard.activate(b.now)
     b.periods(1)
     b.guard.enable(b.now)
@@ -60,7 +60,7 @@ def test_a_state_of_three_periods_is_borne_an_older_one_is_not():
     assert b.periods(3, states=False) is Mode.RUN
     assert b.periods(1, states=False) is Mode.HOLD
     assert not b.guard.latched
-    assert b.guard.reason == "joint_states: silent for 80 ms"
+    assert b.guard.reason == "joint_states: silent for 62 ms"
 
 
 def test_it_goes_on_by_itself_after_a_short_outage_through_the_ramp():
@@ -82,7 +82,7 @@ def test_it_does_not_go_on_by_itself_after_a_long_outage():
 
 
 def test_two_unusable_states_are_borne_three_are_not():
-    b = Bench(GuardLimits(PERIOD, max_age_s=1.0, latch_age_s=1.0)).running()
+    b = Bench(GuardLimits(period_s=PERIOD, max_age_s=1.0, latch_age_s=1.0)).running()
     assert b.periods(2, usable=False) is Mode.RUN
     assert b.periods(1) is Mode.RUN
     assert b.periods(3, usable=False) is Mode.HOLD
@@ -99,15 +99,19 @@ def test_every_stream_must_be_fresh_and_is_named():
     b.guard.state(b.now, stream="imu/data")
     assert b.guard.enable(b.now).granted
     b.periods(5)
-    assert b.guard.reason == "imu/data: silent for 80 ms"
+    assert b.guard.reason == "imu/data: silent for 62 ms"
 
 
 @pytest.mark.parametrize(
     ("outputs", "mode", "count"),
     [
         ([(False, 0.001)], Mode.HOLD, "bad_output"),
-        ([(True, 0.03)] * 3, Mode.HOLD, "overrun"),
-        ([(True, 0.03), (True, 0.03), (True, 0.001), (True, 0.03), (True, 0.03)], Mode.RUN, "overrun"),
+        ([(True, 2 * PERIOD)] * 3, Mode.HOLD, "overrun"),
+        (
+            [(True, 2 * PERIOD), (True, 2 * PERIOD), (True, 0.001), (True, 2 * PERIOD), (True, 2 * PERIOD)],
+            Mode.RUN,
+            "overrun",
+        ),
     ],
 )
 def test_what_the_policy_does(outputs, mode, count):
@@ -119,23 +123,41 @@ def test_what_the_policy_does(outputs, mode, count):
     assert b.guard.counts[count] > 0
 
 
-def test_a_hiccup_of_the_computer_is_counted_and_a_stall_is_latched():
+@pytest.mark.parametrize(
+    ("periods", "modes", "latched"),
+    [
+        (5, [Mode.RUN, Mode.RUN], False),
+        (15, [Mode.HOLD, Mode.RAMP], False),
+        (40, [Mode.HOLD, Mode.HOLD], True),
+    ],
+)
+def test_a_process_that_stands_still(periods, modes, latched):
+    """A hiccup is forgiven, a longer stall starts the policy anew, a long one is for the operator to look at."""
     b = Bench().running()
-    b.now += 0.1
-    assert b.periods(1) is Mode.RUN
+    b.now += periods * PERIOD
+    assert [b.periods(1), b.periods(1)] == modes
+    assert b.guard.latched == latched
     assert b.guard.counts["stall"] == 1
-    b.now += 0.5
-    b.periods(1)
-    assert b.guard.latched
-    assert "stood still for 520 ms" in b.guard.reason
-    assert b.guard.largest_gap_s == pytest.approx(0.52)
+    assert b.guard.largest_gap_s == (periods + 1) * PERIOD
+
+
+def test_silence_while_nobody_listened_is_no_outage_but_no_reason_to_move():
+    b = Bench().running()
+    b.now += 15 * PERIOD  # the robot and this process were both stopped
+    assert b.periods(1, states=False) is Mode.HOLD
+    assert b.periods(5, states=False) is Mode.HOLD
+    assert not b.guard.latched
+    assert b.periods(1) is Mode.RAMP
+    b.now += 15 * PERIOD
+    b.periods(12, states=False)
+    assert b.guard.latched, "it was silent for long enough while we listened"
 
 
 def test_disable_rests_and_then_falls_silent():
     b = Bench().running()
     b.guard.disable(b.now)
-    assert b.periods(49) is Mode.HOLD
-    assert b.periods(2) is Mode.READY
+    assert b.periods(63) is Mode.HOLD
+    assert b.periods(1) is Mode.READY
     assert b.guard.enable(b.now).granted
 
 
@@ -175,8 +197,25 @@ def test_estop_survives_the_lifecycle():
     assert b.periods(3) is Mode.ESTOP
 
 
-EVENTS = ("tick", "tick", "tick", "state", "state", "bad", "wait", "long_wait", "enable", "disable", "estop", "clear",
-          "activate", "deactivate", "fault", "fault_over", "output", "bad_output", "late_output")  # fmt: skip
+EVENTS = {
+    "tick": lambda guard, now: guard.tick(now),
+    "state": lambda guard, now: guard.state(now),
+    "bad": lambda guard, now: guard.state(now, usable=False),
+    "wait": lambda guard, now: None,
+    "long_wait": lambda guard, now: None,
+    "enable": lambda guard, now: guard.enable(now),
+    "disable": lambda guard, now: guard.disable(now),
+    "estop": lambda guard, now: guard.estop(),
+    "clear": lambda guard, now: guard.clear_estop(now),
+    "activate": lambda guard, now: guard.activate(now),
+    "deactivate": lambda guard, now: guard.deactivate(),
+    "fault": lambda guard, now: guard.fault("x"),
+    "fault_over": lambda guard, now: guard.fault(""),
+    "output": lambda guard, now: guard.output(True, 0.001),
+    "bad_output": lambda guard, now: guard.output(False, 0.001),
+    "late_output": lambda guard, now: guard.output(True, 2 * PERIOD),
+}
+WAITS = {"tick": PERIOD, "wait": 2 * PERIOD, "long_wait": 30 * PERIOD}
 
 
 def play(events, waits):
@@ -184,18 +223,11 @@ def play(events, waits):
     guard, now, newest, fault, seen = Guard(LIMITS), 0.0, float("-inf"), False, Counter()
     for event, wait in zip(events, waits, strict=True):
         before = guard.mode
-        now += {"wait": 0.03 * wait, "long_wait": 0.5 * wait}.get(event, PERIOD * wait if event == "tick" else 0.0)
+        now += WAITS.get(event, 0.0) * wait
         if event == "state":
             newest = now
         fault = {"fault": True, "fault_over": False}.get(event, fault)
-        {
-            "tick": lambda: guard.tick(now), "state": lambda: guard.state(now), "bad": lambda: guard.state(now, False),
-            "wait": lambda: None, "long_wait": lambda: None, "enable": lambda: guard.enable(now),
-            "disable": lambda: guard.disable(now), "estop": guard.estop, "clear": lambda: guard.clear_estop(now),
-            "activate": lambda: guard.activate(now), "deactivate": guard.deactivate, "fault": lambda: guard.fault("x"),
-            "fault_over": lambda: guard.fault(""), "output": lambda: guard.output(True, 0.001),
-            "bad_output": lambda: guard.output(False, 0.001), "late_output": lambda: guard.output(True, 0.05),
-        }[event]()  # fmt: skip
+        EVENTS[event](guard, now)
         after = guard.mode
         if before is Mode.ESTOP and after is not Mode.ESTOP:
             assert event == "clear"
@@ -220,7 +252,7 @@ def play(events, waits):
 
 
 @settings(max_examples=500)
-@given(st.lists(st.tuples(st.sampled_from(EVENTS), st.floats(0.0, 2.0)), max_size=80))
+@given(st.lists(st.tuples(st.sampled_from(sorted(EVENTS)), st.floats(0.0, 2.0)), max_size=80))
 @example([(event, 1.0) for event in ("activate", "state", "enable", "tick", "estop", "clear", "tick")])
 def test_no_order_of_events_breaks_the_rules(steps):
     play([event for event, _ in steps], [wait for _, wait in steps])
@@ -228,12 +260,15 @@ def test_no_order_of_events_breaks_the_rules(steps):
 
 def test_ten_thousand_random_runs_break_no_rule_and_reach_every_mode():
     rng = np.random.default_rng(5)
+    usual = {"tick": 6.0, "state": 5.0, "enable": 2.0, "estop": 0.2, "deactivate": 0.2, "fault": 0.2, "bad_output": 0.3}
+    weights = np.array([usual.get(event, 1.0) for event in EVENTS])
+    weights /= weights.sum()
     # A run begins as real ones do, so that most of the events meet a robot that moves.
     start = ["activate", "state", "enable", "tick", "state", "tick"]
     seen = Counter()
     for _ in range(10_000):
         n = int(rng.integers(5, 60))
-        events = start + [EVENTS[k] for k in rng.integers(0, len(EVENTS), n)]
+        events = start + rng.choice(list(EVENTS), n, p=weights).tolist()
         seen += play(events, np.concatenate([np.ones(6), rng.uniform(0, 2, n)]).tolist())
     assert set(seen) == set(Mode)
-    assert all(seen[mode] > 10_000 for mode in (*MOVING, *STOPPING))
+    assert min(seen.values()) > 5_000, seen

@@ -1,0 +1,307 @@
+"""The nodes as they are used: real processes, real DDS, one domain a test."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from diagnostic_msgs.msg import DiagnosticArray
+from rosbags.highlevel import AnyReader
+from sensor_msgs.msg import JointState
+from std_msgs.msg import Float64MultiArray
+from std_srvs.srv import SetBool, Trigger
+
+from robots import load_robot
+from ros_bridge import policy_node, stand_in_node
+from sim2real.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = "forward_effort_controller/commands"
+START = ("--ros-args", "-p", "autostart:=true")
+PERIOD = 0.02
+
+
+def moving(commands):
+    """Whether the newest of (time, message) is a command that moves."""
+    return bool(commands) and commands[-1][1].data[0] != 0.0
+
+
+def modes(diagnostics):
+    return [{v.key: v.value for v in m.status[0].values} | {"message": m.status[0].message} for _, m in diagnostics]
+
+
+@pytest.fixture
+def deployed(processes, probe, policy_folder):
+    """A stand-in robot that a policy balances: (stand-in, policy node, commands, diagnostics)."""
+    commands = probe.listen(Float64MultiArray, COMMANDS)
+    diagnostics = probe.listen(DiagnosticArray, "diagnostics")
+    stand_in = processes.start("stand_in_node")
+    node = processes.start("policy_node", policy_folder, *START)
+    probe.until(lambda: moving(commands), 15.0, "the policy moves the robot")
+    probe.spin(0.5)
+    return stand_in, node, commands, diagnostics
+
+
+def test_importing_the_policy_node_imports_no_learner_and_no_engine():
+    names = "tensorflow", "pybullet", "mujoco", "gymnasium", "scipy"
+    code = f"import ros_bridge.policy_node, sys; print(*[n for n in {names!r} if n in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == []
+
+
+@pytest.mark.slow
+def test_robot_policy_twin_and_recorder_together(processes, policy_folder, tmp_path):
+    report, log, bag = tmp_path / "report.yaml", tmp_path / "twin.npz", tmp_path / "bag"
+    recorder = processes.start("recorder", bag, "--policy", policy_folder)
+    twin = processes.start("twin_node", "--log", log)
+    stand_in = processes.start("stand_in_node", "--trials", 1, "--trial-s", 8, "--report", report)
+    node = processes.start("policy_node", policy_folder, *START)
+    assert stand_in.wait(40) == 0, processes.errors(stand_in)
+    for process in (node, twin, recorder):
+        assert processes.end(process) < 2.0
+        assert process.returncode == 0, processes.errors(process)
+
+    (trial,) = yaml.safe_load(report.read_text())["each"]
+    assert trial["success"]
+    assert trial["upright_s"] == 8.0
+
+    with np.load(log, allow_pickle=False) as series:
+        assert len(series["time"]) > 300
+        assert series["q"].shape == series["twin_dq"].shape == (len(series["time"]), 2)
+        ends = series["gap"][series["anchored"] & np.isfinite(series["gap"])]
+        assert len(ends) > 5
+        assert np.median(ends) < 0.02
+
+    with AnyReader([bag]) as reader:
+        counts = {c.topic: c.msgcount for c in reader.connections}
+        expected = {
+            f"/{COMMANDS}": 350,
+            "/joint_states": 700,
+            "/twin/gap": 300,
+            "/twin/joint_error": 300,
+            "/twin/joint_states": 300,
+        }
+        assert all(counts[topic] > n for topic, n in expected.items()), counts
+        messages = [(c.topic, reader.deserialize(raw, c.msgtype)) for c, _, raw in reader.messages()]
+    efforts = np.array([m.data for topic, m in messages if topic == f"/{COMMANDS}"])
+    assert np.abs(efforts).max() <= 20.0  # and not NaN
+    states = [m for topic, m in messages if topic == "/joint_states"]
+    assert states[0].name == list(load_robot("cartpole").joint_names[::-1]), "in an order of its own"
+    assert any("<robot name=" in m.data for topic, m in messages if topic == "/robot_description")
+    assert any(m.status[0].name == "sim2real: policy" for topic, m in messages if topic == "/diagnostics")
+    metadata = yaml.safe_load((bag / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    assert metadata["storage_identifier"] == "mcap"
+    assert len(metadata["custom_data"]["policy_manifest_sha256"]) == 64
+
+
+@pytest.mark.slow
+def test_a_robot_written_from_the_interface_table_alone(processes, policy_folder):
+    robot = processes.start(Path(__file__).with_name("third_party_robot.py"), 8)
+    node = processes.start("policy_node", policy_folder, *START)
+    assert robot.wait(20) == 0, processes.errors(robot)
+    result = json.loads(robot.stdout.read())
+    assert result["commanded"]
+    assert result["largest"] < 0.3
+    assert "nobody publishes 'robot_description'" in processes.errors(node)
+
+
+def test_a_robot_that_dies_leaves_the_fallback_within_100_ms_and_a_latched_hold(deployed, processes, probe):
+    stand_in, node, commands, diagnostics = deployed
+    assert moving(commands)
+    stand_in.kill()
+    killed = time.monotonic()
+    probe.spin(1.0)
+    after = [(t - killed, m.data[0]) for t, m in commands if t > killed]
+    stopped = next(t for t, effort in after if effort == 0.0)
+    assert stopped < 0.1 + probe.paused_since(killed)
+    assert all(effort == 0.0 for t, effort in after if t >= stopped)
+    assert len(after) > 30, "the fallback is streamed, not sent once"
+    last = modes(diagnostics)[-1]
+    assert (last["mode"], last["latched"]) == ("hold", "True")
+    assert "joint_states" in last["message"]
+    assert not probe.call(SetBool, "policy/enable", data=True).success
+    assert node.poll() is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_end_streams_the_fallback_for_a_second(deployed, processes, probe, number):
+    _, node, commands, _ = deployed
+    node.send_signal(number)
+    asked = time.monotonic()
+    probe.until(lambda: node.poll() is not None, 3.0, "the node ends")
+    assert time.monotonic() - asked < 2.0
+    assert node.returncode == 0, processes.errors(node)
+    fallback = [t for t, m in commands if t > asked and m.data[0] == 0.0]
+    assert fallback[0] - asked < 0.1 + probe.paused_since(asked)
+    assert fallback[-1] - fallback[0] > 0.9
+    assert len(fallback) > 30
+    assert not moving(commands)
+
+
+def test_an_estop_is_latched(deployed, probe):
+    _, _, commands, _ = deployed
+    assert probe.call(Trigger, "policy/estop").success
+    stopped = time.monotonic()
+    probe.spin(0.3)
+    allowed = 2 * PERIOD + probe.paused_since(stopped)
+    assert all(m.data[0] == 0.0 for t, m in commands if t > stopped + allowed)
+    assert not moving(commands)
+    refused = probe.call(SetBool, "policy/enable", data=True)
+    assert (refused.success, refused.message) == (False, "e-stop: call clear_estop first")
+    assert probe.call(Trigger, "policy/clear_estop").success
+    probe.spin(0.1)
+    count = len(commands)
+    probe.spin(0.2)
+    assert len(commands) == count, "ready is silent"
+    assert probe.call(SetBool, "policy/enable", data=True).success
+    probe.until(lambda: moving(commands), 1.0, "it moves again")
+
+
+def test_a_second_commander_is_named_and_stops_the_policy(deployed, probe):
+    _, _, commands, diagnostics = deployed
+    probe.node.create_publisher(Float64MultiArray, COMMANDS, 1)
+    added = time.monotonic()
+    probe.until(lambda: not moving(commands), 2.0, "it holds")
+    assert time.monotonic() - added < 1.0 + probe.paused_since(added)
+    probe.spin(0.3)
+    assert "/probe also publishes on /forward_effort_controller/commands" in modes(diagnostics)[-1]["message"]
+    assert "/probe also publishes" in probe.call(SetBool, "policy/enable", data=True).message
+
+
+def refused(processes, *command, timeout=15):
+    """Run a node that must refuse; return its stderr."""
+    process = processes.start(*command)
+    assert process.wait(timeout) == 2, processes.errors(process)
+    return processes.errors(process)
+
+
+def test_another_robot_is_refused_with_a_table(processes, policy_folder, probe):
+    commands = probe.listen(Float64MultiArray, COMMANDS)
+    processes.start("stand_in_node", "--robot", "furuta")
+    line, *table = refused(processes, "policy_node", policy_folder, *START).splitlines()
+    assert line.startswith("this is not robot 'cartpole': joint_states has other joints: missing 'cart_to_pole'")
+    assert [row.split()[0] for row in table] == [
+        "joint",
+        "slider_to_cart",
+        "cart_to_pole",
+        "pendulum_joint",
+        "arm_joint",
+    ]
+    probe.spin(0.1)
+    assert commands == []
+
+
+def test_a_changed_byte_is_refused_in_one_line(processes, policy_folder, tmp_path):
+    folder = tmp_path / "changed"
+    shutil.copytree(policy_folder, folder)
+    weights = bytearray((folder / "weights.npz").read_bytes())
+    weights[len(weights) // 2] ^= 1
+    (folder / "weights.npz").write_bytes(weights)
+    (line,) = refused(processes, "policy_node", folder).splitlines()
+    assert "weights.npz: its SHA-256 is not the manifest's" in line
+
+
+def test_no_robot_is_refused_naming_topic_and_domain(processes, policy_folder, domain):
+    (line,) = refused(
+        processes, "policy_node", policy_folder, "--ros-args", "-p", "wait_s:=0.5", "-r", "joint_states:=arm/states"
+    ).splitlines()
+    assert "no message on '/arm/states' within 0.5 s" in line
+    assert f"ROS_DOMAIN_ID {domain}" in line
+
+
+def test_a_robot_without_the_controller_is_refused(processes, policy_folder):
+    processes.start("stand_in_node", "--ros-args", "-p", "controller:=other")
+    (line,) = refused(processes, "policy_node", policy_folder, "--ros-args", "-p", "wait_s:=2").splitlines()
+    assert "no controller listens on '/forward_effort_controller/commands'" in line
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"ramp_s": 99.0}, "ramp_s: must be less than or equal to 10"),
+        ({"ramp": 1.0}, "ramp: unknown key (did you mean 'ramp_s'?)"),
+        ({"autostart": "maybe"}, "autostart"),
+    ],
+)
+def test_parameters_are_checked(policy_folder, parameters, words):
+    with pytest.raises(ConfigError) as error:
+        policy_node.run(policy_folder, **parameters)
+    assert words in str(error.value)
+
+
+def test_a_parameter_on_the_command_line_may_be_a_whole_number(processes, policy_folder):
+    assert "no message on" in refused(processes, "policy_node", policy_folder, "--ros-args", "-p", "wait_s:=1")
+
+
+def test_an_end_while_waiting_for_the_robot_is_no_error(processes, probe, policy_folder):
+    node = processes.start("policy_node", policy_folder, "--ros-args", "-p", "wait_s:=60")
+    probe.until(lambda: "policy" in probe.node.get_node_names(), what="it waits")
+    assert processes.end(node, signal.SIGTERM) < 2.0
+    assert node.returncode == 0, processes.errors(node)
+
+
+def test_wild_states_never_make_a_wild_command(processes, probe, policy_folder):
+    """The test plays the robot: joints in changing order, numbers and names of every wrong kind among right ones."""
+    rng = np.random.default_rng(3)
+    commands = probe.listen(Float64MultiArray, COMMANDS)
+    publisher = probe.node.create_publisher(JointState, "joint_states", 1)
+    names = list(load_robot("cartpole").joint_names)
+
+    def publish(wild):
+        order = rng.permutation(2)
+        q, dq = rng.normal(0, 0.1, 2), rng.normal(0, 0.5, 2)
+        message = JointState(name=[names[k] for k in order])
+        if wild:
+            (q, dq)[rng.integers(2)][rng.integers(2)] = rng.choice([np.nan, np.inf, -np.inf, 1e308, 5e-324])
+        if wild and rng.random() < 0.3:
+            message.name = [["x", names[0]], names + ["y"], names[:1] * 2, []][rng.integers(4)]
+        message.position, message.velocity = q[order].tolist(), dq[order].tolist()
+        publisher.publish(message)
+
+    node = processes.start("policy_node", policy_folder, *START)
+    end, wild = time.monotonic() + 15.0, False
+    while time.monotonic() < end:
+        publish(wild and rng.random() < 0.5)
+        probe.spin(0.002)
+        if not wild and moving(commands):
+            wild, end = True, time.monotonic() + 3.0
+        assert node.poll() is None, processes.errors(node)
+    efforts = np.array([list(m.data) for _, m in commands])
+    assert len(efforts) > 100
+    assert efforts.shape[1:] == (1,)
+    assert np.abs(efforts).max() <= 20.0  # and not NaN
+
+
+def test_a_command_of_a_wrong_length_ends_the_stand_in_with_status_1(processes, probe, tmp_path):
+    report = tmp_path / "report.yaml"
+    stand_in = processes.start("stand_in_node", "--trials", 1, "--report", report)
+    states = probe.listen(JointState, "joint_states")
+    publisher = probe.node.create_publisher(Float64MultiArray, COMMANDS, 1)
+    probe.until(lambda: states and publisher.get_subscription_count(), what="the robot is there")
+    publisher.publish(Float64MultiArray(data=[float("nan")]))
+    probe.spin(0.1)
+    publisher.publish(Float64MultiArray(data=[1.0, 2.0]))
+    assert stand_in.wait(5) == 1
+    written = yaml.safe_load(report.read_text())
+    assert written["dropped_not_finite"] == 1
+    assert "2 numbers for 1 motors" in written["controller_error"]
+    assert "the controller is deactivated" in processes.errors(stand_in)
+
+
+def test_a_run_of_given_length_says_whether_the_policy_was_still_running(processes, policy_folder):
+    processes.start("stand_in_node")
+    started = processes.start("policy_node", policy_folder, "--seconds", 1, *START)
+    ready = processes.start("policy_node", policy_folder, "--seconds", 0.5, "--ros-args", "-r", "__node:=other")
+    assert ready.wait(15) == 1, processes.errors(ready)
+    assert started.wait(15) in (0, 1)
+
+
+def test_bad_options_of_the_stand_in():
+    with pytest.raises(ConfigError, match="trials"):
+        stand_in_node.run(trials=-1)
