@@ -220,7 +220,7 @@ WAITS = {"tick": PERIOD, "wait": 2 * PERIOD, "long_wait": 30 * PERIOD}
 
 def play(events, waits):
     """Run events on a Guard and check after each what must always be so; return the modes seen."""
-    guard, now, newest, fault, seen = Guard(LIMITS), 0.0, float("-inf"), False, Counter()
+    guard, now, newest, fault, seen = Guard(LIMITS), 0.0, float("-inf"), False, Counter[Mode]()
     for event, wait in zip(events, waits, strict=True):
         before = guard.mode
         now += WAITS.get(event, 0.0) * wait
@@ -265,7 +265,7 @@ def test_ten_thousand_random_runs_break_no_rule_and_reach_every_mode():
     weights /= weights.sum()
     # A run begins as real ones do, so that most of the events meet a robot that moves.
     start = ["activate", "state", "enable", "tick", "state", "tick"]
-    seen = Counter()
+    seen = Counter[Mode]()
     for _ in range(10_000):
         n = int(rng.integers(5, 60))
         events = start + rng.choice(list(EVENTS), n, p=weights).tolist()

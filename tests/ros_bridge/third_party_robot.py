@@ -20,11 +20,12 @@ INERTIA = POLE / 12 * (1.0**2 + 0.05**2)  # of the pole about its centre [kg m^2
 PERIOD, STEP = 0.01, 0.001  # [s]
 
 
-class CartPole(Node):
+class CartPole(Node):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__("vendor_robot")
         self.x, self.theta, self.dx, self.dtheta = 0.2, -0.08, 0.0, 0.0
-        self.effort, self.largest = None, 0.0
+        self.effort: float | None = None
+        self.largest = 0.0
         self.publisher = self.create_publisher(JointState, "joint_states", 10)
         self.create_subscription(Float64MultiArray, "forward_effort_controller/commands", self.command, 10)
         self.create_timer(PERIOD, self.update)

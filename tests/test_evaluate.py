@@ -1,0 +1,99 @@
+"""Evaluation: success is counted right, worlds are held out and repeatable, and both engines tell the same story."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from randomization import Randomization, stream
+from robots import load_robot
+from sim2real import evaluate as module
+from sim2real.errors import ConfigError, PolicyError, RandomizationError
+from sim2real.evaluate import evaluate, policy_robot, wilson_interval
+from tests.ros_bridge.lqr import balancing_policy, constant_policy
+
+ROBOT = load_robot("cartpole")
+
+
+@pytest.fixture(scope="module")
+def policy():
+    return balancing_policy()
+
+
+def test_wilson_interval_against_published_values():
+    # Newcombe 1998, table I: 81 of 263, 15 of 148, 0 of 20, 1 of 29.
+    for successes, n, low, high in (
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ):
+        assert wilson_interval(successes, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_a_good_controller_stays_up_in_the_nominal_world(policy, engine):
+    result = evaluate(policy, engine, "none", variants=6, workers=0)
+    assert result.success_rate == 1.0
+    assert result.seconds == pytest.approx(10.0)
+    assert result.diverged == 0
+
+
+def test_a_bad_controller_falls_and_its_time_is_that_of_the_fall():
+    result = evaluate(
+        constant_policy("cartpole", [{"name": "joint_position"}]), "bullet", "none", variants=4, workers=0
+    )
+    assert result.success_rate == 0.0
+    assert (result.seconds > 0.1).all()
+    assert (result.seconds < 3.0).all()
+
+
+def test_the_same_seed_gives_the_same_worlds_and_results(policy):
+    first, again, other = (evaluate(policy, "bullet", "cartpole", variants=8, seed=s, workers=2) for s in (1, 1, 2))
+    assert (first.variants.values == again.variants.values).all()
+    assert (first.returns == again.returns).all()
+    assert (first.variants.values != other.variants.values).any()
+
+
+def test_worlds_are_not_those_of_training():
+    family = Randomization.load("cartpole", ROBOT)
+    trained, held_out = (family.draw(stream(0, purpose), 50).values for purpose in ("episodes", "evaluate"))
+    assert not np.isin(trained, held_out)[:, family.bounds()[0] < family.bounds()[1]][:, :4].any()
+
+
+def test_rounds_of_worlds_give_what_one_round_gives(policy, monkeypatch):
+    family = Randomization.from_dict(
+        {"robot": "cartpole", "quantities": {"mass/pole": {"law": "uniform", "low": 0.5, "high": 3.0}}}, ROBOT
+    )
+    whole = evaluate(policy, "mujoco", family, variants=7, workers=0)
+    monkeypatch.setattr(module, "MAX_WORLDS", 3)
+    calls = []
+    parts = evaluate(
+        policy, "mujoco", family, variants=7, workers=0, progress=lambda done, total: calls.append((done, total))
+    )
+    assert parts.returns == pytest.approx(whole.returns, rel=1e-6)  # a product of matrices rounds by their size
+    assert (whole.seconds == parts.seconds).all()
+    assert all(a <= b for (a, _), (b, _) in pairwise(calls))
+
+
+def test_worst_worlds_come_first(policy):
+    family = Randomization.from_dict(
+        {"robot": "cartpole", "quantities": {"latency": {"law": "choice", "values": [0.0, 0.3]}}}, ROBOT
+    )
+    result = evaluate(policy, "mujoco", family, variants=8, workers=0)
+    assert 0 < result.success_rate < 1
+    worst = result.worst(8)
+    assert (np.diff(result.seconds[worst]) >= 0).all()
+    assert result.variants["latency"][worst[0]] == 0.3
+    data = result.to_dict(2)
+    assert len(data["worst"]) == 2
+    assert data["success_rate"] == result.success_rate
+
+
+def test_bad_input(policy):
+    with pytest.raises(ConfigError, match="variants"):
+        evaluate(policy, variants=0)
+    with pytest.raises(RandomizationError, match="did you mean 'cartpole'"):
+        evaluate(policy, randomization="cartpol")
+    with pytest.raises(PolicyError, match="not the one this policy was made for"):
+        policy_robot(policy, "furuta")
