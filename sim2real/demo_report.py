@@ -33,7 +33,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class DemoResults:
-    """What the demo found. Dictionaries are keyed by the policies' labels; `outcomes`: one for each label and setting."""
+    """What the demo found. Dictionaries are keyed by the policies' labels; `outcomes`: one a label and setting."""
 
     policy: Policy
     curves: dict[str, Path]

@@ -89,7 +89,9 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
             if given is not None and given.space.robot_name != self.robot.name:
                 raise RandomizationError(f"{name}: for robot '{given.space.robot_name}', this is '{self.robot.name}'")
         if self.variants is not None and len(self.variants) != self.num_envs:
-            raise RandomizationError(f"variants: {len(self.variants)} Variants for {self.num_envs} worlds; give one each")
+            raise RandomizationError(
+                f"variants: {len(self.variants)} Variants for {self.num_envs} worlds; give one each"
+            )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

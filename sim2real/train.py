@@ -95,6 +95,7 @@ class _Run:
         self.agent = A2C(n_in, n_out, discrete, config.a2c, config.updates, config.seed)
         self.step, self._skipped_in_a_row = 0, 0
         self.metrics: dict[str, float] = {}
+        self._losses: dict[str, float] = {}
 
     def _group(self, k: int) -> Group:
         config = self.config
@@ -112,14 +113,13 @@ class _Run:
             while self.step < self.config.steps and not interrupted.is_set() and not self._goal_reached():
                 self._iterate()
                 now = time.monotonic()
-                self.metrics["time/steps_per_s"] = (self.step - first_step) / (now - start)
                 if now - last_write > WRITE_EVERY_S:
-                    self._write()
+                    self._write(now - start, self.step - first_step)
                     last_write = now
                 if now - last_save > self.config.checkpoint_s:
                     self._save()
                     last_save = now
-            self._write()
+            self._write(time.monotonic() - start, self.step - first_step)
             self._save()
             policy = self._export()
         return TrainResult(
@@ -129,7 +129,7 @@ class _Run:
     def _iterate(self) -> None:
         batch = self.collector.collect(self.agent, self.config.a2c.horizon)
         skipped = self.agent.skipped
-        losses = self.agent.learn(batch)
+        self._losses = self.agent.learn(batch)
         self._skipped_in_a_row = self._skipped_in_a_row + 1 if self.agent.skipped > skipped else 0
         if self._skipped_in_a_row > MAX_SKIPPED:
             raise TrainingError(
@@ -137,10 +137,6 @@ class _Run:
                 f"{self.checkpoints.path} is intact; lower a2c.learning_rate"
             )
         self.step += batch.reward.size
-        self.metrics = {f"train/{k}": v for k, v in losses.items()} | self.collector.metrics()
-        self.metrics |= {"train/skipped": float(self.agent.skipped), "train/learning_rate": self.agent.learning_rate}
-        if not self.agent.discrete:
-            self.metrics["train/std"] = float(np.exp(self.agent.network.log_std.numpy()).mean())
 
     def _goal_reached(self) -> bool:
         goal = self.config.goal
@@ -151,7 +147,14 @@ class _Run:
         returns = [r for g in groups for r in list(g.episodes.returns)[-share:]]
         return len(returns) >= goal.episodes and float(np.mean(returns)) >= goal.mean_return
 
-    def _write(self) -> None:
+    def _write(self, seconds: float, steps: int) -> None:
+        """Tell the writers how things stand after `steps` steps in `seconds` of this process."""
+        agent = self.agent
+        self.metrics = {f"train/{k}": v for k, v in self._losses.items()} | self.collector.metrics()
+        self.metrics |= {"train/skipped": float(agent.skipped), "train/learning_rate": agent.learning_rate}
+        if not agent.discrete:
+            self.metrics["train/std"] = float(np.exp(agent.network.log_std.numpy()).mean())
+        self.metrics |= {"time/seconds": seconds, "time/steps_per_s": steps / seconds}
         for writer in self.writers:
             writer.write(self.step, self.metrics)
 
@@ -268,6 +271,7 @@ class _CurveFile:
         "rollout/success",
         "train/std",
         "train/entropy",
+        "time/seconds",
         "time/steps_per_s",
     )
 

@@ -1,0 +1,284 @@
+"""Training as a whole: what a run leaves behind, how it is interrupted, resumed, refused and repeated."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from sim2real.a2c.agent import A2C
+from sim2real.checkpoint import CheckpointFolder
+from sim2real.config import dump_yaml, validate
+from sim2real.errors import Sim2RealError, TrainingError
+from sim2real.policy import Policy
+from sim2real.train import MAX_SKIPPED, TrainResult, train
+from sim2real.train_config import GymEnvironment, TrainConfig, load_train_config
+
+ROOT = Path(__file__).parents[1]
+BATCH = 32
+A2C_TINY = {"hidden": [8], "horizon": 8}
+
+
+def tiny(
+    steps: int = 5 * BATCH, engine: str = "mujoco", a2c: dict[str, Any] | None = None, **changes: Any
+) -> TrainConfig:
+    """Four randomized cart-poles in two groups."""
+    environment = {"robot": "cartpole", "engine": engine, "randomization": "cartpole"}
+    data = {"environment": environment, "worlds": 4, "steps": steps, "a2c": A2C_TINY | (a2c or {})}
+    return validate(TrainConfig, data | changes, "test")
+
+
+def learner(folder: Path) -> dict[str, np.ndarray]:
+    """Everything in a run's newest checkpoint."""
+    found = CheckpointFolder(folder / "checkpoints").newest()
+    assert found is not None
+    with np.load(found[0], allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+class Recorder:
+    """A MetricsWriter."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[int, dict[str, float]]] = []
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        self.rows.append((step, metrics))
+
+
+def test_what_a_run_leaves_behind(tmp_path: Path):
+    config, recorder = tiny(), Recorder()
+    result = train(config, tmp_path, writers=[recorder])
+    assert (result.folder, result.steps, result.interrupted) == (tmp_path, 5 * BATCH, False)
+    assert load_train_config(tmp_path / "config.yaml") == config
+    assert [p.name for p in (tmp_path / "checkpoints").iterdir()] == [f"step-{5 * BATCH}"]
+    with (tmp_path / "progress.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert int(rows[-1]["step"]) == 5 * BATCH
+    assert float(rows[-1]["train/std"]) == pytest.approx(0.5, abs=0.05)
+    step, metrics = recorder.rows[-1]
+    assert step == 5 * BATCH
+    assert {"train/policy_loss", "train/entropy", "train/learning_rate", "time/steps_per_s"} <= metrics.keys()
+    assert metrics["train/skipped"] == 0
+    assert not list(tmp_path.rglob("*.tmp"))
+
+    policy = Policy.load(tmp_path / "policy")
+    policy.verify_golden()
+    assert result.policy is not None
+    observation = np.random.default_rng(0).normal(size=(20, policy.contract.observation.size))
+    np.testing.assert_array_equal(policy.act(observation), result.policy.act(observation))
+    agent = A2C(observation.shape[1], 1, False, config.a2c, config.updates, 0)
+    found = CheckpointFolder(tmp_path / "checkpoints").newest()
+    assert found is not None
+    agent.load(found[0])
+    mean, _ = agent.network(agent.normalize(observation))
+    np.testing.assert_allclose(policy.act(observation), mean.numpy(), atol=1e-5)
+    assert policy.contract.randomization["robot"] == "cartpole"
+    assert policy.contract.training["steps"] == 5 * BATCH
+
+
+def test_a_run_is_not_overwritten_but_resumed(tmp_path: Path):
+    train(tiny(), tmp_path)
+    before = learner(tmp_path)
+    with pytest.raises(TrainingError, match="holds a run already; add --resume"):
+        train(tiny(), tmp_path)
+    assert same(learner(tmp_path), before)
+    train(tiny(), tmp_path, resume=True)
+    assert same(learner(tmp_path), before), "nothing was left to do"
+    result = train(tiny(steps=8 * BATCH), tmp_path, resume=True)
+    assert result.steps == 8 * BATCH
+    after = learner(tmp_path)
+    assert after["norm/count"] == 8 * BATCH
+    assert after["optimizer/0"] == 8, "the optimizer has taken 5 steps and 3 more"
+    assert not np.array_equal(after["network/0"], before["network/0"])
+
+
+def test_resuming_nothing_starts(tmp_path: Path):
+    assert train(tiny(), tmp_path, resume=True).steps == 5 * BATCH
+
+
+def test_resume_passes_over_a_broken_checkpoint(tmp_path: Path):
+    train(tiny(), tmp_path)
+    train(tiny(steps=8 * BATCH), tmp_path, resume=True)
+    newest = tmp_path / "checkpoints" / f"step-{8 * BATCH}" / "learner.npz"
+    newest.write_bytes(newest.read_bytes()[:-100])
+    assert train(tiny(steps=6 * BATCH), tmp_path, resume=True).steps == 6 * BATCH
+    assert learner(tmp_path)["norm/count"] == 6 * BATCH
+
+
+@pytest.mark.parametrize("change", [{"hidden": [9]}, {"shared": False}, {"optimizer": "rmsprop"}], ids=str)
+def test_resuming_with_another_network_is_refused_and_changes_nothing(tmp_path: Path, change):
+    train(tiny(), tmp_path)
+    before = learner(tmp_path)
+    with pytest.raises(TrainingError, match="checkpoint of another network"):
+        train(tiny(a2c=change), tmp_path, resume=True)
+    assert load_train_config(tmp_path / "config.yaml") == tiny()
+    assert same(learner(tmp_path), before)
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_the_same_seed_gives_the_same_bits(tmp_path: Path, engine):
+    config = tiny(steps=20 * BATCH, engine=engine)
+    for name, run in (("first", config), ("again", config), ("other", config.model_copy(update={"seed": 1}))):
+        train(run, tmp_path / name)
+    first = learner(tmp_path / "first")
+    assert same(first, learner(tmp_path / "again"))
+    assert not np.array_equal(first["network/0"], learner(tmp_path / "other")["network/0"])
+    policies = [(tmp_path / name / "policy" / "weights.npz").read_bytes() for name in ("first", "again")]
+    assert len(policies[0]) == len(policies[1])
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from sim2real.train import train
+from sim2real.train_config import load_train_config
+result = train(load_train_config(sys.argv[1]), Path(sys.argv[2]))
+print(result.interrupted, result.steps)
+"""
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_stopped_from_outside(tmp_path: Path, how):
+    """A run in another process: nobody else may use its folder; then it is stopped, and leaves what can go on."""
+    run = tmp_path / "run"
+    config = tiny(steps=10_000_000, checkpoint_s=0.05, engine="bullet")
+    (tmp_path / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json", exclude_none=True)))
+    command = [sys.executable, "-c", SCRIPT, str(tmp_path / "config.yaml"), str(run)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        try:
+            deadline = time.monotonic() + 60
+            while not list(run.glob("checkpoints/step-*0")):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            with pytest.raises(TrainingError, match=f"in use by process {process.pid}"):
+                train(config, run, resume=True)
+            process.send_signal(how)
+            output, _ = process.communicate(timeout=10)
+        finally:
+            process.kill()
+    if how is signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+        steps = 0
+    else:
+        assert process.returncode == 0
+        interrupted, steps_text = output.split()
+        assert interrupted == "True"
+        steps = int(steps_text)
+        Policy.load(run / "policy").verify_golden()
+    found = CheckpointFolder(run / "checkpoints").newest()
+    assert found is not None
+    assert found[1]["step"] >= max(steps, BATCH)
+    more = found[1]["step"] + 2 * BATCH
+    assert train(config.model_copy(update={"steps": more}), run, resume=True).steps == more
+
+
+class Plain(gymnasium.Env[Any, Any]):
+    """Episodes of 5 steps with the reward that it is made with."""
+
+    def __init__(self, reward: float = 1.0, discrete: bool = True) -> None:
+        self.observation_space = gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+        self.action_space = gymnasium.spaces.Discrete(3) if discrete else gymnasium.spaces.Box(-1, 1, (2,), np.float32)
+        self._reward, self._steps = reward, 0
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._steps = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        assert action in self.action_space or not isinstance(self.action_space, gymnasium.spaces.Discrete)
+        self._steps += 1
+        return np.zeros(2, np.float32), self._reward, self._steps == 5, False, {}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _registered() -> Any:
+    gymnasium.register("Plain-v0", entry_point=Plain)
+    yield
+    del gymnasium.registry["Plain-v0"]
+
+
+def gym(name: str, options: dict[str, Any] | None = None, **changes: Any) -> TrainConfig:
+    return tiny(environment={"gymnasium": name, "options": options or {}}, **changes)
+
+
+@pytest.mark.parametrize("discrete", [True, False])
+def test_any_gymnasium_environment(tmp_path: Path, discrete):
+    result: TrainResult = train(gym("Plain-v0", {"discrete": discrete}), tmp_path)
+    assert result.policy is None
+    assert not (tmp_path / "policy").exists()
+    assert result.metrics["rollout/return"] == result.metrics["rollout/length"] == 5
+    assert learner(tmp_path)["norm/count"] == 5 * BATCH
+
+
+def test_the_goal_ends_the_run(tmp_path: Path):
+    reached = train(gym("Plain-v0", steps=100 * BATCH, goal={"mean_return": 5, "episodes": 20}), tmp_path / "a")
+    assert reached.steps == 4 * BATCH  # 6 episodes of 5 steps in each batch of 32, 3 a group; 10 of each group
+    missed = train(gym("Plain-v0", steps=8 * BATCH, goal={"mean_return": 5.1, "episodes": 20}), tmp_path / "b")
+    assert missed.steps == 8 * BATCH
+
+
+def test_training_gives_up_where_no_gradient_is_finite(tmp_path: Path):
+    with pytest.raises(TrainingError, match=f"{MAX_SKIPPED + 1} updates in a row had no finite gradient"):
+        train(gym("Plain-v0", {"reward": float("nan")}, steps=100 * BATCH), tmp_path)
+
+
+BAD = [
+    ({"environment": {"gymnasium": "CartPole-v99"}}, "cannot make 'CartPole-v99'.*version"),
+    ({"environment": {"gymnasium": "Plain-v0", "options": {"gravity": 3}}}, "cannot make 'Plain-v0'.*gravity"),
+    ({"environment": {"gymnasium": "FrozenLake-v1"}}, "'FrozenLake-v1' has observations Discrete"),
+    ({"environment": {"robot": "cartpol"}}, "did you mean 'cartpole'"),
+    ({"environment": {"robot": "cartpole", "options": {"fall_angel": 1}}}, "fall_angle"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BAD)
+def test_a_run_that_cannot_be_leaves_nothing_half_written(tmp_path: Path, changes, message):
+    with pytest.raises(Sim2RealError, match=message) as error:
+        train(tiny(**changes), tmp_path)
+    assert "\n" not in str(error.value)
+    assert [p.name for p in tmp_path.iterdir()] == ["lock"]
+    train(tiny(), tmp_path)  # the same folder serves the mended config
+
+
+def greedy_returns(config: TrainConfig, folder: Path, episodes: int) -> np.ndarray:
+    """Return what the newest checkpoint reaches in a Gymnasium environment with its most likely actions."""
+    environment, found = config.environment, CheckpointFolder(folder / "checkpoints").newest()
+    assert isinstance(environment, GymEnvironment)
+    assert found is not None
+    envs = gymnasium.make_vec(
+        environment.gymnasium, num_envs=episodes, vectorization_mode="sync", **environment.options
+    )
+    agent = A2C(4, 2, True, config.a2c, config.updates, 0)
+    agent.load(found[0])
+    network, returns, running = agent.snapshot(), np.zeros(episodes), np.ones(episodes, bool)
+    observation, _ = envs.reset(seed=123_456)
+    while running.any():
+        observation, reward, terminated, truncated, _ = envs.step(
+            network(agent.normalize(observation))[0].argmax(axis=1)
+        )
+        returns += running * reward
+        running &= ~(terminated | truncated)
+    envs.close()
+    return returns
+
+
+@pytest.mark.slow
+def test_the_tutorial_preset_solves_cartpole_v0(tmp_path: Path):
+    config = load_train_config("cartpole-tutorial")
+    train(config, tmp_path)
+    assert greedy_returns(config, tmp_path, 100).mean() >= 195
