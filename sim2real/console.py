@@ -61,7 +61,9 @@ class TrainingProgress:
             self._logged = now
             left = max(0.0, (self._total - step) / rate) if rate else float("nan")
             self._console.print(
-                f"  {self._label}: {step:>9,} of {self._total:,} steps  {figures}  {left:4.0f} s left", highlight=False
+                f"  {self._label}: {step:>9,} of {self._total:,} steps  {figures}  {left:4.0f} s left",
+                highlight=False,
+                soft_wrap=True,
             )
 
 
@@ -80,6 +82,8 @@ def train_with_progress(
             config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)]
         )
     figures = f"return {result.metrics.get('rollout/return', float('nan')):.2f}"
+    if "evaluation/return" in result.metrics:
+        figures += f" with exploration, {result.metrics['evaluation/return']:.2f} without (100 episodes)"
     if result.policy:
         figures += f", success {result.metrics.get('rollout/success', float('nan')):.0%} with exploration noise"
     rate = result.metrics.get("time/steps_per_s", 0.0)
@@ -87,6 +91,7 @@ def train_with_progress(
     console.print(
         f"  {label} {verb} {result.steps:,} steps in {result.seconds:.0f} s ({rate:,.0f} steps/s), {figures}",
         highlight=False,
+        soft_wrap=True,
     )
     return result
 

@@ -211,6 +211,20 @@ def test_reward_by_hand(make):
     assert reward[0] == pytest.approx(sum(expected.values()))
 
 
+def test_the_target_of_a_servo_moves_on_from_the_last_one(engine, make):
+    """At its velocity limit it takes 7 periods to the end of the range; from the first target on it would never come."""
+    envs = make(1, robot="furuta", engine=engine, options={"start_offset": 0, "fall_angle": 100})
+    envs.reset(seed=0)
+    arm, reached = envs.robot.joint_index("arm_joint"), []
+    for _ in range(15):
+        envs.step(np.ones((1, 1), np.float32))
+        reached.append(envs.simulation.state.q[0, arm])
+    step = envs.task.action_map.max_step[0]
+    assert step == pytest.approx(0.32)
+    assert reached[0] < step
+    assert max(reached) > 2.0
+
+
 def test_actions_beyond_the_space_are_clipped(engine, make):
     a, b = make(2, engine=engine), make(2, engine=engine)
     for envs, action in ((a, 50.0), (b, 1.0)):

@@ -89,6 +89,18 @@ class Group:
         self._return[ended], self._length[ended] = 0.0, 0
 
 
+def greedy_returns(agent: A2C, envs: VectorEnv[Any, Any, Any], seed: int) -> Array:
+    """Run one episode in each world with the policy's most likely actions; return what each brought: (n_worlds,)."""
+    actor, returns, running = agent.snapshot(), np.zeros(envs.num_envs), np.ones(envs.num_envs, bool)
+    observation, _ = envs.reset(seed=seed)
+    while running.any():
+        output, _ = actor(agent.normalize(observation))
+        observation, reward, terminated, truncated, _ = envs.step(output.argmax(axis=1) if agent.discrete else output)
+        returns += reward * running
+        running &= ~(terminated | truncated)
+    return returns
+
+
 class Collector:
     """Several groups side by side; a batch is theirs put together, the same whatever the threads' timing."""
 

@@ -113,6 +113,8 @@ class BulletEngine:
 def _stretches(slots: Array, acting: NDArray[np.intp]) -> list[list[tuple[list[float], int]]]:
     """Return, for each world, (command, physics steps) in turn; arguments as `DelayLine.issue` returns them."""
     commands, substeps = slots.tolist(), acting.shape[1]
+    if substeps == 1:
+        return [[(commands[world][slot], 1)] for world, (slot,) in enumerate(acting.tolist())]
     changed = acting[:, 1:] != acting[:, :-1]
     changes = changed.sum(axis=1).tolist()
     first, last, at = acting[:, 0].tolist(), acting[:, -1].tolist(), (changed.argmax(axis=1) + 1).tolist()

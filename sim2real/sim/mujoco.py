@@ -20,6 +20,9 @@ from sim2real.sim.actuators import DelayLine, holding_command
 from sim2real.sim.engine import GRAVITY, Array, Index, WorldState
 from sim2real.sim.rotations import from_rpy, inverse, rotate
 
+# Its own handler writes MUJOCO_LOG.TXT into the working folder. A diverged world is seen, counted and reported by us.
+mujoco.set_mju_user_warning(lambda _: None)
+
 _FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
 
 

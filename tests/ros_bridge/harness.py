@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
+from sensor_msgs.msg import JointState
 
 ROOT = Path(__file__).parents[2]
+START_S = 40.0  # for a process to start on a machine with much else to do
 GRACE_S = 5.0  # between SIGTERM and SIGKILL: rclpy processes that hang ignore the former
 Popen = subprocess.Popen[str]
 
@@ -86,7 +88,14 @@ class Probe:
         self.node.create_subscription(kind, topic, lambda m: heard.append((time.monotonic(), m)), qos)
         return heard
 
-    def until(self, condition: Callable[[], object], timeout: float = 10.0, what: str = "") -> None:
+    def play_robot(self, joints: Sequence[str], hz: float = 100.0) -> None:
+        """Publish a robot at rest with these joints for as long as the probe spins."""
+        publisher = self.node.create_publisher(JointState, "joint_states", 1)
+        zeros = [0.0] * len(joints)
+        message = JointState(name=list(joints), position=zeros, velocity=zeros)
+        self.node.create_timer(1 / hz, lambda: publisher.publish(message))
+
+    def until(self, condition: Callable[[], object], timeout: float = START_S, what: str = "") -> None:
         """Spin until a condition is met; fail after a time."""
         end = time.monotonic() + timeout
         while not condition():

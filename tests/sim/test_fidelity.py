@@ -28,7 +28,7 @@ BOUNDS = {
     "stick": (1e-12, 4e-5),  # [m/s] under 90 % of the friction; MuJoCo's friction creeps
     "slide": (1e-12, 1e-12),  # [m/s] under 200 % of the friction, for 1 s
     "brake": (1e-12, 1e-12),  # [m/s] from 1 m/s to rest by friction
-    "viscous": (5e-4, 5e-4),  # [m/s] from 1 m/s by damping
+    "viscous": (1.5e-3, 5e-4),  # [m/s] from 1 m/s by damping; PyBullet's torque holds for some steps (DAMPING_ERROR)
 }
 
 # A rod that hangs from a hinge, and a bob welded to its end: the mass of one does not cancel out of the period.
