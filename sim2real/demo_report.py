@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from robots import load_robot
 from sim2real.evaluate import Evaluation
 from sim2real.policy import Policy
 from sim2real.report import (
     Outcome,
     Section,
     TwinLog,
+    plot_film,
     plot_gap,
     plot_joints,
     plot_learning_curves,
@@ -48,6 +50,7 @@ def write_demo_report(results: DemoResults, folder: Path) -> None:
     plot_outcomes(results.outcomes, plots / "success.png")
     plot_learning_curves(results.curves, plots / "learning_curves.png")
     plot_success_by_quantity(results.evaluations, plots / "success_by_quantity.png")
+    plot_film(results.deployment.log, load_robot(results.policy.contract.robot.name), plots / "film.png")
     plot_joints(results.deployment.log, plots / "robot_and_twin.png")
     plot_gap(results.deployment.log, plots / "gap.png")
     contract = results.policy.contract
@@ -80,7 +83,7 @@ def _sections(results: DemoResults, plots: Path) -> list[Section]:
             "Robot and twin",
             f"The stand-in robot {results.deployment}. The twin gets the same commands in nominal physics and is put "
             "back onto the robot every 0.5 s, since nothing unstable can be followed open loop for long.",
-            pictures=(plots / "robot_and_twin.png", plots / "gap.png"),
+            pictures=(plots / "film.png", plots / "robot_and_twin.png", plots / "gap.png"),
         ),
         Section(
             "What varied",

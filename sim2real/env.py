@@ -8,7 +8,7 @@ envs = gymnasium.make_vec("sim2real/Balance-v0", num_envs=64, robot="cartpole", 
 
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -28,7 +28,11 @@ Float32 = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 
+if TYPE_CHECKING:
+    from sim2real.sim.render import Renderer
+
 _METADATA: dict[str, Any] = {"render_modes": []}
+_SINGLE_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 50}
 _VECTOR_METADATA: dict[str, Any] = {**_METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
 
 
@@ -153,13 +157,15 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
 
 class RobotEnv(gymnasium.Env[Float32, Float32]):
-    """One world: RobotVectorEnv with num_envs = 1, without the automatic reset."""
+    """One world: RobotVectorEnv with num_envs = 1, without the automatic reset; `render` draws it."""
 
-    metadata = _METADATA
+    metadata = _SINGLE_METADATA
 
-    def __init__(self, **options: Any) -> None:
-        """Take the options of RobotVectorEnv, except num_envs."""
+    def __init__(self, render_mode: str | None = None, **options: Any) -> None:
+        """Take the options of RobotVectorEnv, except num_envs; render_mode: None or "rgb_array"."""
+        self.render_mode = render_mode
         self.worlds = RobotVectorEnv(num_envs=1, **options)
+        self._renderer: Renderer | None = None
         self.observation_space = self.worlds.single_observation_space
         self.action_space = self.worlds.single_action_space
 
@@ -179,6 +185,19 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
         info |= {name: bool(infos[name][0]) for name in ("success", "diverged")}
         return last, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
+    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+        """Return a picture (height, width, 3), or None without a render mode."""
+        if self.render_mode is None:
+            return None
+        if self._renderer is None:
+            from sim2real.sim.render import Renderer
+
+            self._renderer = Renderer(self.worlds.robot)
+        state = self.worlds.simulation.state
+        return self._renderer.draw(state.q[0], state.base_position[0], state.base_quaternion[0])
+
     def close(self) -> None:
-        """Release the engine."""
+        """Release the engine and the renderer."""
         self.worlds.close()
+        if self._renderer is not None:
+            self._renderer.close()

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from robots import Robot
 from sim2real.evaluate import Evaluation, wilson_interval
 
 Array = NDArray[np.float64]
@@ -168,6 +169,25 @@ def plot_joints(log: TwinLog, path: Path) -> None:
     grid[0, 0].legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     grid[-1, 0].set_xlabel("time since the first command [s]")
     _finish(figure, path)
+
+
+def plot_film(log: TwinLog, robot: Robot, path: Path, frames: int = 5) -> None:
+    """Draw the robot as it was measured at some moments, the first of them at its first command."""
+    from sim2real.sim.render import Renderer
+
+    figure = Figure(figsize=(11, 1.9), layout="constrained")
+    renderer = Renderer(robot, 330, 240)
+    try:
+        moments = np.linspace(log.time[0], log.time[-1], frames)
+        for axes, moment in zip(figure.subplots(1, frames), moments, strict=True):
+            row = int(np.abs(log.time - moment).argmin())
+            axes.imshow(renderer.draw(log.q[row], np.zeros(3), np.array([0.0, 0.0, 0.0, 1.0])))
+            axes.set_title(f"{log.time[row]:.1f} s", fontsize=9)
+            axes.set_axis_off()
+    finally:
+        renderer.close()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=110)
 
 
 def plot_gap(log: TwinLog, path: Path) -> None:

@@ -39,8 +39,8 @@ def test_the_demo_report_is_whole_and_fetches_nothing(tmp_path):
     write_demo_report(DemoResults(policy, curves, evaluations, outcomes(), deployment), tmp_path)
     page = (tmp_path / "report.html").read_text()
     pictures = sorted((tmp_path / "plots").glob("*.png"))
-    assert len(pictures) == 5
-    assert page.count("data:image/png;base64,") == 5
+    assert len(pictures) == 6
+    assert page.count("data:image/png;base64,") == 6
     assert "http" not in page
     assert "latency" in page
     for picture in pictures:

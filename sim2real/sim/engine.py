@@ -88,7 +88,10 @@ class Engine(Protocol):
     space: VariantSpace
     n_worlds: int
     state: WorldState
-    rebuilt: int  # worlds rebuilt after their physics diverged or their process died
+
+    @property
+    def rebuilt(self) -> int:
+        """Worlds rebuilt so far, after their physics diverged or their process died."""
 
     def apply(self, variant: Variant, worlds: Index) -> None:
         """Give each of `worlds` its row of `variant`. Always computed from the stored nominal: never compounds."""

@@ -70,8 +70,12 @@ class EnginePool:
         self._arrays["variant"][:] = self.space.nominal
         bounds = np.linspace(0, n_worlds, n_workers + 1).astype(int).tolist()
         self._workers = [_Worker(self, slice(a, b)) for a, b in pairwise(bounds)]
-        for worker in self._workers:
-            worker.wait_until_ready()
+        try:
+            for worker in self._workers:
+                worker.wait_until_ready()
+        except EngineError:
+            self.close()
+            raise
 
     @property
     def rebuilt(self) -> int:
@@ -150,6 +154,8 @@ class _Worker:
         )
         os.close(from_pool)
         os.close(to_pool)
+        self._poll = select.poll()
+        self._poll.register(self._from_worker, select.POLLIN)
 
     @property
     def pid(self) -> int:
@@ -163,7 +169,7 @@ class _Worker:
 
     def wait(self, timeout: float) -> bool:
         """Wait for the answer; False when the worker died or hung. Raise EngineError with what it reports."""
-        ready, _, _ = select.select([self._from_worker], [], [], timeout)
+        ready = self._poll.poll(timeout * 1000)
         answer = os.read(self._from_worker, 1) if ready else b""
         if answer == FAILED:
             length = int.from_bytes(os.read(self._from_worker, 4), "little")
@@ -172,7 +178,8 @@ class _Worker:
 
     def wait_until_ready(self) -> None:
         if not self.wait(START_TIMEOUT):
-            self.stop()
+            self._process.kill()
+            self._process.wait()
             raise EngineError(
                 f"a PyBullet worker did not start (exit status {self._process.returncode}); its message is above"
             )

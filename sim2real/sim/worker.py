@@ -28,9 +28,8 @@ def serve(engine: BulletEngine, shared: SharedWorlds, worlds: slice, request: by
 
 def main() -> None:
     """Serve requests until the pool closes its end."""
-    signal.signal(
-        signal.SIGINT, signal.SIG_IGN
-    )  # Ctrl-C is the learner's to handle; it closes the pipe when it is done
+    # Ctrl-C is the learner's to handle; it closes the pipe when it is done.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     path, *numbers = sys.argv[1:]
     n_worlds, first, last, memory, from_pool, to_pool = (int(n) for n in numbers)
     robot, worlds = load_robot(path), slice(first, last)

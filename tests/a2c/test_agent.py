@@ -103,7 +103,13 @@ def total_loss(weights: list[np.ndarray], shared: bool, discrete: bool, data: Ba
 @pytest.mark.parametrize("discrete", [True, False])
 def test_gradient_against_finite_differences(discrete, shared):
     """Adam's first moment after one update is 0.1 of the gradient that it was given."""
-    options = {"policy_weight": 0.7, "value_weight": 0.3, "entropy_weight": 0.2, "gamma": 0.9, "lam": 0.8}
+    options: dict[str, Any] = {
+        "policy_weight": 0.7,
+        "value_weight": 0.3,
+        "entropy_weight": 0.2,
+        "gamma": 0.9,
+        "lam": 0.8,
+    }
     options |= {"normalize_advantage": False, "normalize_observation": False, "shared": shared}
     learner = agent(discrete, max_grad_norm=1e6, **options)
     rng = np.random.default_rng(1)
@@ -162,7 +168,7 @@ def test_advantages_are_normalized_over_the_batch():
         )
         gradients.append(np.concatenate([m.numpy().ravel() for m in learner.optimizer._momentums]))
     assert np.abs(gradients[0]).max() > 1e-3
-    np.testing.assert_allclose(*gradients, rtol=1e-3, atol=1e-6)
+    np.testing.assert_allclose(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
 
 
 def test_observations_are_normalized_with_what_was_known_when_acting():
@@ -297,7 +303,7 @@ def test_it_learns_a_bandit():
         observation = np.ones((*shape, 1), np.float32)
         output, value = learner.snapshot()(observation.reshape(-1, 1))
         action = (output + rng.gumbel(size=output.shape)).argmax(axis=1).reshape(shape)
-        ones, value = np.ones(shape, bool), value.reshape(shape).astype(np.float64)
-        learner.learn(Batch(observation, action, action.astype(np.float64), ones, value, np.zeros(shape)))
+        ended, values = np.ones(shape, bool), value.reshape(shape).astype(np.float64)
+        learner.learn(Batch(observation, action, action.astype(np.float64), ended, values, np.zeros(shape)))
     logits = learner.snapshot()(np.ones((1, 1), np.float32))[0][0]
     assert logits[1] - logits[0] > 2.0

@@ -14,8 +14,8 @@ GOES_ON = [1.0, 1.5, 2.0]  # V of what follows; 2 after the last step
 def one_world(
     next_value: list[float], ended: list[bool], lam: float, reward: list[float] = REWARD
 ) -> tuple[list[float], list[float]]:
-    columns = (np.array(x)[:, None] for x in (reward, VALUE, next_value, ended))
-    advantage, returns = gae(*columns, GAMMA, lam)
+    r, v, following, ends = (np.array(x)[:, None] for x in (reward, VALUE, next_value, ended))
+    advantage, returns = gae(r, v, following, ends, GAMMA, lam)
     return advantage[:, 0].tolist(), returns[:, 0].tolist()
 
 

@@ -1,6 +1,7 @@
 """What a Group writes down while worlds end in every way, and how groups become one batch."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import gymnasium
@@ -42,7 +43,7 @@ ENDS = [(3, NEVER), (NEVER, 2), (2, 2), (NEVER, NEVER)]
 
 
 def counters(discrete: bool = False, first: int = 0) -> VectorEnv[Any, Any, Any]:
-    makers = [lambda k=k, e=e: Counter(k + first, *e, discrete) for k, e in enumerate(ENDS)]
+    makers = [partial(Counter, k + first, *ends, discrete=discrete) for k, ends in enumerate(ENDS)]
     return SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
 
 

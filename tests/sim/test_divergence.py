@@ -107,7 +107,7 @@ def test_a_rebuilt_world_keeps_its_variant(make):
         engine.reset(np.full((1, 2), 0.1), np.zeros((1, 2)), np.arange(1))
         engines.append(engine)
     assert [engine.rebuilt for engine in engines] == [1, 0]
-    np.testing.assert_array_equal(*(walk(engine, 50) for engine in engines))
+    np.testing.assert_array_equal(walk(engines[0], 50), walk(engines[1], 50))
 
 
 def test_a_variant_given_to_a_diverged_world_counts(make):

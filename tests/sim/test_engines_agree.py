@@ -47,7 +47,8 @@ def difference(build, run, robot: Robot, variant: Variant, q: Any, commands: Any
         engine.apply(variant, np.arange(len(variant)))
         engine.reset(q, np.zeros_like(q), np.arange(len(variant)))
         records.append(run(engine, commands, delays))
-    return np.abs(records[0] - records[1])
+    error: np.ndarray = np.abs(records[0] - records[1])
+    return error
 
 
 @pytest.mark.parametrize(("name", "amplitude", "hanging"), [("cartpole", 5.0, 0.0), ("furuta", 0.6, np.pi)])
@@ -119,6 +120,24 @@ def test_a_constant_delay_shifts_the_motion(make, make_robot, run):
         np.testing.assert_array_equal(late[periods:], prompt[:-periods])
 
 
+def test_a_reset_drops_what_is_on_its_way_unless_told_to_keep_it(make, make_robot, run):
+    """A reset to where a world is anyway: with the commands kept, nothing happened at all."""
+    robot = make_robot("slider", {"joint": "rail"})
+    commands = np.random.default_rng(4).uniform(1, 2, (20, 1, 1))
+    expected = run(make(robot), commands, 0.055)
+    for keep in (True, False):
+        engine = make(robot)
+        run(engine, commands[:10], 0.055)
+        q, dq = engine.state.q.copy(), engine.state.dq.copy()
+        engine.reset(q, dq, np.arange(1), keep_commands=keep)
+        after = run(engine, commands[10:], 0.055)
+        if keep:
+            np.testing.assert_array_equal(after, expected[10:])
+        else:
+            np.testing.assert_array_equal(after[:2, 0, 1], dq[0, 0])  # no effort before the first new one arrives
+            assert after[3, 0, 1] > dq[0, 0]
+
+
 def in_order(commands: Any, arrivals: Any, substeps: int, hold: Any) -> np.ndarray:
     """What acts in each physics step, as a queue that a command leaves when it is due and first in line."""
     queue, acting, rows = deque[tuple[int, Any]](), hold, []
@@ -153,5 +172,6 @@ def test_delay_line_is_a_queue(periods, substeps, reset_at):
         split = len(periods) if world == 0 or reset_at is None else reset_at
         for part, hold in ((slice(0, split), -1.0), (slice(split, None), -2.0)):
             if issued[part]:
-                expected = in_order(*zip(*issued[part], strict=True), substeps, hold)
+                commands, arrivals = zip(*issued[part], strict=True)
+                expected = in_order(commands, arrivals, substeps, hold)
                 np.testing.assert_array_equal(acted[part, world].ravel(), expected)

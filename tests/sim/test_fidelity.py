@@ -159,6 +159,11 @@ def test_coulomb_friction(slider, make, within):
     engine.apply(Variant.of(engine.space, {"friction/rail": friction}), ONE)
     t, _, dq = coast(engine, 1.0, 0.9 * friction)
     within("stick", dq)  # below the limit it stays
+    engine.apply(Variant.of(engine.space, {"friction/rail": friction, "mass/cart": 10.0}), ONE)
+    engine.reset(np.zeros((1, 1)), np.zeros((1, 1)), ONE)
+    t, _, dq = coast(engine, 1.0, 0.9 * friction)
+    within("stick", 10 * dq)  # a heavier one more firmly
+    engine.apply(Variant.of(engine.space, {"friction/rail": friction}), ONE)
     engine.reset(np.zeros((1, 1)), np.zeros((1, 1)), ONE)
     t, _, dq = coast(engine, 1.0, 2.0 * friction)
     within("slide", dq - friction / MASS * t)  # above it, what exceeds it accelerates
