@@ -7,14 +7,15 @@ from pathlib import Path
 
 from ros_bridge.policy_node import run
 from sim2real.evaluate import evaluate
+from sim2real.policy import Policy
 from sim2real.train import train
 from sim2real.train_config import load_train_config
 
 folder = Path("runs/example")
-config = load_train_config("cartpole", {"environment.engine": "bullet", "environment.randomization": "cartpole"})
-policy = train(config, folder).policy
+train(load_train_config("cartpole", {"environment.randomization": "cartpole", "seed": 1}), folder)
+policy = Policy.load(folder / "policy")
 result = evaluate(policy, engine="mujoco", variants=100)
 low, high = result.interval
 print(f"stays up in {result.success_rate:.0%} of unseen worlds (95 % interval {low:.0%} to {high:.0%})")
-print("worst:", result.variants.as_dict(result.worst(1)[0]))
+print("breaks first:", result.variants.as_dict(result.worst(1)[0]))
 run(folder / "policy", seconds=20, autostart=True)

@@ -185,7 +185,7 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
         info |= {name: bool(infos[name][0]) for name in ("success", "diverged")}
         return last, float(reward[0]), bool(terminated[0]), bool(truncated[0]), info
 
-    def render(self) -> NDArray[np.uint8] | None:  # type: ignore[override]
+    def render(self) -> NDArray[np.uint8] | None:
         """Return a picture (height, width, 3), or None without a render mode."""
         if self.render_mode is None:
             return None

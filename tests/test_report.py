@@ -18,7 +18,7 @@ CURVE = "step,rollout/return,rollout/success\n1000,1.5,0.1\n2000,3.0,0.5\n"
 
 
 def twin_log(n: int = 100) -> TwinLog:
-    time, joints = np.arange(n) * 0.02, load_robot("cartpole").joint_names
+    time, joints = np.arange(n, dtype=np.float64) * 0.02, load_robot("cartpole").joint_names
     gap = np.where(np.arange(n) == 0, np.nan, (np.arange(n) % 25) * 1e-3)
     return TwinLog(joints, time, np.zeros((n, 2)), np.full((n, 2), 0.01), gap, np.arange(n) % 25 == 24)
 

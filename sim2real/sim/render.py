@@ -32,10 +32,8 @@ class Renderer:
         self._projection = pybullet.computeProjectionMatrixFOV(FOV_DEG, width / height, 0.01, 100.0)
         self._view = self._camera()
 
-    def draw(
-        self, q: NDArray[np.float64], base: NDArray[np.float64], quaternion: NDArray[np.float64]
-    ) -> NDArray[np.uint8]:
-        """Draw joint positions q (n_joints,), base position (3,) [m] and quaternion (x, y, z, w): (height, width, 3)."""
+    def draw(self, q: Array, base: Array, quaternion: Array) -> NDArray[np.uint8]:
+        """Draw joint positions q (n_joints,), base position (3,) [m], quaternion (x, y, z, w): (height, width, 3)."""
         self._call("resetBasePositionAndOrientation", self._body, base.tolist(), quaternion.tolist())
         for joint, position in zip(self._joints, q.tolist(), strict=True):
             self._call("resetJointState", self._body, joint, position)
