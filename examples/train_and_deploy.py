@@ -1,4 +1,4 @@
-"""Train a cart-pole controller in randomized PyBullet worlds, judge it in MuJoCo, drive the robot behind the ROS 2 topics.
+"""Train a cart-pole controller in randomized worlds, judge it in the other engine, drive the robot behind the topics.
 
 The robot may be real; here, start one in another terminal: sim2real stand-in cartpole --seed 7
 """

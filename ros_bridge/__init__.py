@@ -4,15 +4,10 @@
 robot's computer. Every node is a process of its own with one thread; `python -m ros_bridge.<node> --help` says how.
 """
 
-import os
-
+from ros_bridge.discovery import confine
 from sim2real.errors import BridgeError
 
-# Jazzy's own default is SUBNET: anyone on the network could command the robot. Whoever opens it says so beforehand.
-os.environ.setdefault("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-# Fast DDS's shared memory leaves files in /dev/shm whenever a process is killed, until it is full or another user's
-# processes are locked out. Messages of some hundred bytes gain nothing from it.
-os.environ.setdefault("FASTDDS_BUILTIN_TRANSPORTS", "UDPv4")
+confine()  # DDS reads it from the environment, some of it as early as rclpy is loaded
 
 try:
     import rclpy  # noqa: F401 - to fail here, with the remedy, instead of somewhere below

@@ -12,6 +12,7 @@ from std_msgs.msg import String
 
 from ros_bridge import messages, parity
 from ros_bridge.control import IMU, JOINTS, Control, streams_of
+from ros_bridge.discovery import described
 from ros_bridge.managed_node import LATCHED, SENSOR, ManagedNode
 from sim2real.errors import BridgeError
 
@@ -85,8 +86,8 @@ class RobotLink:
 
     def _silent(self, topic: str, timeout_s: float) -> str:
         name, publishers = self._node.resolve_topic_name(topic), self._node.count_publishers(topic)
-        domain, discovery = os.environ.get("ROS_DOMAIN_ID", "0"), os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"]
-        where = f"ROS_DOMAIN_ID {domain}, discovery {discovery}, {publishers} publishers"
+        domain = os.environ.get("ROS_DOMAIN_ID", "0")
+        where = f"ROS_DOMAIN_ID {domain}, discovery: {described()}, {publishers} publishers"
         return f"no message on '{name}' within {timeout_s:g} s ({where}): start the robot, or remap the topic"
 
     def _rate_trouble(self) -> str:

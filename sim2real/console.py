@@ -47,7 +47,8 @@ class TrainingProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """See `sim2real.train.MetricsWriter`."""

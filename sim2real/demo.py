@@ -84,7 +84,7 @@ class _Demo:
         self.robot = load_robot(PRESET)
 
     def announce(self, step: int, text: str) -> None:
-        self.console.print(f"[bold]{step} of 5[/bold]  {text}", highlight=False)
+        self.console.print(f"[bold]{step} of 5[/bold]  {text}", highlight=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         self.console.print(text, highlight=False, soft_wrap=True, markup=False)

@@ -31,6 +31,8 @@ Bools = NDArray[np.bool_]
 if TYPE_CHECKING:
     from sim2real.sim.render import Renderer
 
+DRAW_AT_ONCE = 256
+
 _METADATA: dict[str, Any] = {"render_modes": []}
 _SINGLE_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 50}
 _VECTOR_METADATA: dict[str, Any] = {**_METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
@@ -86,6 +88,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self._rng = stream(seed, "episodes")
         self._action = np.zeros((num_envs, self.robot.n_actuators))
         self._command = np.zeros((num_envs, self.robot.n_actuators))
+        self._drawn: Variant | None = None
+        self._next = 0
         self._steps = np.zeros(num_envs, dtype=np.int64)
 
     def _check_fit(self) -> None:
@@ -105,6 +109,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         if seed is not None:
             self._rng = stream(seed, "episodes")
             self.simulation.reseed(stream(seed, "sensors"))
+            self._drawn = None
         return self._begin(np.arange(self.num_envs)).astype(np.float32), {}
 
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
@@ -141,15 +146,20 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def _begin(self, worlds: NDArray[np.intp]) -> Array:
         """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
-        variant = (
-            self.randomization.draw(self._rng, len(worlds)) if self.variants is None else self.variants.rows(worlds)
-        )
+        variant = self._draw(len(worlds)) if self.variants is None else self.variants.rows(worlds)
         q, dq = self.task.start(self._rng, len(worlds))
         self.simulation.reset(q, dq, worlds, variant)
         self._steps[worlds] = 0
         self._action[worlds] = 0.0
         self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
         return self._observer.restart(self._sense(worlds), worlds)
+
+    def _draw(self, n: int) -> Variant:
+        """Return the next n Variants; they are drawn many at a time, which costs hardly more than one."""
+        if self._drawn is None or self._next + n > len(self._drawn):
+            self._drawn, self._next = self.randomization.draw(self._rng, max(DRAW_AT_ONCE, n)), 0
+        self._next += n
+        return self._drawn.rows(slice(self._next - n, self._next))
 
     def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
         q, dq, quaternion, angular_velocity = (reading[worlds] for reading in self.simulation.sense())

@@ -12,6 +12,7 @@ Facts behind the choices, all measured on PyBullet 3.2.7:
 import tempfile
 from functools import cache
 from itertools import pairwise
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -249,9 +250,8 @@ class _World:
 
     def _confirm(self, name: str, link: int, mass: float, inertia: Array) -> None:
         info = self._call("getDynamicsInfo", self.body, link)
-        if not np.allclose([info[0], *info[2]], [mass, *inertia], rtol=1e-6, atol=0) and not (
-            link == -1 and self.robot.fixed_base
-        ):
+        taken = all(isclose(a, b, rel_tol=1e-6) for a, b in zip((info[0], *info[2]), (mass, *inertia), strict=True))
+        if not taken and not (link == -1 and self.robot.fixed_base):
             raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {inertia} for body '{name}'")
 
     def reset(self, q: Array, dq: Array) -> None:

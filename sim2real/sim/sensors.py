@@ -9,21 +9,28 @@ from sim2real.sim.engine import WorldState
 Array = NDArray[np.float64]
 
 
-def encoders(state: WorldState, variant: Variant, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return measured joint positions and velocities, (n_worlds, n_joints) each, one fresh reading.
+class Encoders:
+    """The joint encoders of n worlds; what their Variants say of them is laid out once, not at each reading."""
 
-    position: (q + bias + noise) rounded to the resolution; velocity: dq + noise
-    """
-    q = state.q + variant.block("encoder_bias")
-    dq = state.dq
-    noise, velocity_noise = variant.block("encoder_noise"), variant.block("velocity_noise")
-    if noise.any():
-        q = q + noise * rng.standard_normal(q.shape)
-    if velocity_noise.any():
-        dq = dq + velocity_noise * rng.standard_normal(dq.shape)
-    resolution = variant.block("encoder_resolution")
-    stepped = resolution > 0
-    if stepped.any():
-        step = np.where(stepped, resolution, 1.0)
-        q = np.where(stepped, np.round(q / step) * step, q)
-    return q, dq.copy() if dq is state.dq else dq
+    def __init__(self, variant: Variant) -> None:
+        self._bias = variant.block("encoder_bias")
+        self._noise, self._velocity_noise = variant.block("encoder_noise"), variant.block("velocity_noise")
+        self._noisy, self._velocity_noisy = bool(self._noise.any()), bool(self._velocity_noise.any())
+        resolution = variant.block("encoder_resolution")
+        self._stepped = resolution > 0
+        self._step = np.where(self._stepped, resolution, 1.0) if self._stepped.any() else None
+
+    def read(self, state: WorldState, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return measured joint positions and velocities, (n_worlds, n_joints) each, one fresh reading.
+
+        position: (q + bias + noise) rounded to the resolution; velocity: dq + noise
+        """
+        q = state.q + self._bias
+        dq = state.dq.copy()
+        if self._noisy:
+            q += self._noise * rng.standard_normal(q.shape)
+        if self._velocity_noisy:
+            dq += self._velocity_noise * rng.standard_normal(dq.shape)
+        if self._step is not None:
+            q = np.where(self._stepped, np.round(q / self._step) * self._step, q)
+        return q, dq

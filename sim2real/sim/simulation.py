@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from randomization import Variant
 from sim2real.sim.engine import Engine, WorldState
-from sim2real.sim.sensors import encoders
+from sim2real.sim.sensors import Encoders
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -28,8 +28,15 @@ class Simulation:
     def __init__(self, engine: Engine, rng: np.random.Generator) -> None:
         self.engine = engine
         self.robot = engine.robot
-        self.variant = Variant.nominal(engine.space, engine.n_worlds)
         self._rng = rng
+        self._take(Variant.nominal(engine.space, engine.n_worlds))
+
+    def _take(self, variant: Variant) -> None:
+        """Remember the Variant of every world, and what sensors and delays need of it at each step."""
+        self.variant = variant
+        self._encoders = Encoders(variant)
+        self._latency, self._jitter = variant["latency"], variant["jitter"]
+        self._no_imu = np.full((len(variant), 4), np.nan), np.full((len(variant), 3), np.nan)
 
     @property
     def n_worlds(self) -> int:
@@ -46,7 +53,7 @@ class Simulation:
         if variant is not None:
             values = self.variant.values.copy()
             values[worlds] = variant.values
-            self.variant = Variant(self.variant.space, values)
+            self._take(Variant(self.variant.space, values))
             self.engine.apply(variant, worlds)
         self.engine.reset(q, dq, worlds)
 
@@ -56,9 +63,9 @@ class Simulation:
 
     def sense(self) -> Senses:
         """Read all sensors once; noise is drawn anew at each call."""
-        q, dq = encoders(self.state, self.variant, self._rng)
+        q, dq = self._encoders.read(self.state, self._rng)
         if self.robot.file.imu is None:
-            return Senses(q, dq, np.full((self.n_worlds, 4), np.nan), np.full((self.n_worlds, 3), np.nan))
+            return Senses(q, dq, *self._no_imu)
         return Senses(q, dq, self.state.imu_quaternion.copy(), self.state.imu_angular_velocity.copy())
 
     def advance(self, command: Array, late: float = 0.0) -> None:
@@ -66,7 +73,7 @@ class Simulation:
 
         `late` [s] is when the command was issued, from the beginning of the period; the last one acts until then.
         """
-        delay = late + self.variant["latency"] + self.variant["jitter"] * self._rng.random(self.n_worlds)
+        delay = late + self._latency + self._jitter * self._rng.random(self.n_worlds)
         self.engine.step(command, delay)
 
     def close(self) -> None:

@@ -8,7 +8,7 @@ import pytest
 from randomization import QUANTITIES, Randomization, Variant, VariantSpace, stream
 from robots import Robot, load_robot
 from sim2real.sim import Engine, WorldState
-from sim2real.sim.sensors import encoders
+from sim2real.sim.sensors import Encoders
 from sim2real.sim.simulation import Simulation
 
 # A value for each quantity that nobody could overlook. A new quantity needs an entry here.
@@ -150,7 +150,7 @@ def test_encoders():
         "velocity_noise/cart_to_pole": 0.05,
         "encoder_resolution/cart_to_pole": 0.03,
     }
-    q, dq = encoders(state, Variant.of(space, changes, n), rng)
+    q, dq = Encoders(Variant.of(space, changes, n)).read(state, rng)
     assert q[:, 0].mean() == pytest.approx(0.1334, abs=5 * 0.002 / np.sqrt(n))
     assert q[:, 0].std() == pytest.approx(0.002, rel=0.03)
     np.testing.assert_allclose(q[:, 1], -0.51, atol=1e-15)
@@ -159,7 +159,7 @@ def test_encoders():
     assert dq[:, 1].std() == pytest.approx(0.05, rel=0.03)
     dq[:] = 0.0
     assert state.dq.any(), "a reading must not share memory with the true state"
-    q, dq = encoders(state, Variant.nominal(space, n), rng)
+    q, dq = Encoders(Variant.nominal(space, n)).read(state, rng)
     q[:], dq[:] = 0.0, 0.0
     assert state.q.any()
     assert state.dq.any()

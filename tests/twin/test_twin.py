@@ -7,7 +7,7 @@ from randomization import Variant, VariantSpace
 from robots import load_robot
 from sim2real.errors import EngineError
 from sim2real.sim import make_engine
-from sim2real.sim.sensors import encoders
+from sim2real.sim.sensors import Encoders
 from sim2real.twin import Mirror, Twin
 
 ROBOT = load_robot("cartpole")
@@ -25,7 +25,7 @@ class FakeRobot:
         self.engine.reset(np.array([[0.1, 0.05]]), np.array([[0.2, -0.1]]), np.arange(1))
 
     def sense(self):
-        q, dq = encoders(self.engine.state, self.variant, np.random.default_rng(0))
+        q, dq = Encoders(self.variant).read(self.engine.state, np.random.default_rng(0))
         return q[0].copy(), dq[0].copy()
 
     def advance(self, command):
