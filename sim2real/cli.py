@@ -54,7 +54,7 @@ def train(
              sim2real train cartpole --randomization none --out runs/plain
 
     Args:
-        config: Preset (cartpole, furuta, cartpole-tutorial, ...) or path of a .yaml file.
+        config: Preset (cartpole, cartpole-tutorial) or path of a .yaml file.
         out_folder: Run folder; runs/<config> if not given.
         resume: Go on from the newest intact checkpoint in the run folder.
         seed: Replaces the config's seed.

@@ -131,6 +131,7 @@ def plot_success_by_quantity(evaluations: dict[str, Evaluation], path: Path, bin
         for (label, evaluation), colour in zip(evaluations.items(), (WITH, WITHOUT), strict=False):
             _plot_binned(axes, evaluation.variants.values[:, c], evaluation.success, bins, colour, label)
         axes.set(ylim=(0, 103), title=f"{space.names[c]}")
+        axes.locator_params(axis="x", nbins=4)
         axes.set_xlabel(space.quantities[c].unit, fontsize=8)
         axes.title.set_fontsize(9)
     for axes in list(grid.flat)[len(varied) :]:
