@@ -4,10 +4,11 @@
 
 **No shared memory.** Once a process is killed (-9), Fast DDS's shared memory can make its peers wait for up to a
 second, again and again, in whatever call comes next, reads included (measured: 6 of 80 kills). That is a control loop
-that stands still just when it should stop the robot. It also leaves files in /dev/shm until that is full. Messages of some
-hundred bytes gain nothing from it. But rmw_fastrtps 8.4 insists on shared memory where the range is LOCALHOST, against
-FASTDDS_BUILTIN_TRANSPORTS and against any profile, so that LOCALHOST becomes SYSTEM_DEFAULT with a profile of our own
-(loopback.xml) that binds to 127.0.0.1 alone. Nodes with LOCALHOST or SUBNET on this machine find it all the same.
+that stands still just when it should stop the robot. It also leaves files in /dev/shm until that is full. Messages of
+some hundred bytes gain nothing from it. But rmw_fastrtps 8.4 insists on shared memory where the range is LOCALHOST,
+against FASTDDS_BUILTIN_TRANSPORTS and against any profile, so that LOCALHOST becomes SYSTEM_DEFAULT with a profile of
+our own (loopback.xml) that binds to 127.0.0.1 alone. Nodes with LOCALHOST or SUBNET on this machine find it all the
+same.
 """
 
 import os
