@@ -131,6 +131,12 @@ def test_a_robot_that_dies_leaves_the_fallback_within_100_ms_and_a_latched_hold(
     assert node.poll() is None
 
 
+def test_no_node_shares_memory(deployed):
+    """A peer that is killed could block it: see ros_bridge.discovery."""
+    for process in deployed[:2]:
+        assert "/dev/shm/fastrtps" not in Path(f"/proc/{process.pid}/maps").read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_end_streams_the_fallback_for_a_second(deployed, processes, probe, number):
     _, node, commands, _ = deployed
