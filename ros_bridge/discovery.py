@@ -2,12 +2,12 @@
 
 **This machine only, by default.** Jazzy's own default is SUBNET: anyone on the network could command the robot.
 
-**No shared memory.** Once a process is killed (-9), Fast DDS's shared memory can block its peers for a second at a time,
-in any call, reads included: seen in 7 of 90 kills, in none of 60 without. A control loop would stand still just when it
-should stop the robot. It also leaves files in /dev/shm until that is full, and messages of some hundred bytes gain
-nothing from it. But rmw_fastrtps 8.4 insists on it where the range is LOCALHOST, whatever FASTDDS_BUILTIN_TRANSPORTS or
-a profile says. So LOCALHOST becomes SYSTEM_DEFAULT with a profile of our own, loopback.xml, that binds to 127.0.0.1.
-Nodes with LOCALHOST or SUBNET on the same machine and it find each other all the same.
+**No shared memory.** Once a process is killed (-9), Fast DDS's shared memory can block its peers for a second at a
+time, in any call, reads included: seen after 7 of 90 kills, and after none of 60 without it. A control loop would stand
+still just when it should stop the robot. It also leaves files in /dev/shm until that is full, and messages of some
+hundred bytes gain nothing from it. But rmw_fastrtps 8.4 insists on it where the range is LOCALHOST, whatever
+FASTDDS_BUILTIN_TRANSPORTS or a profile says. So LOCALHOST becomes SYSTEM_DEFAULT with a profile of our own,
+loopback.xml, that binds to 127.0.0.1. Nodes with LOCALHOST or SUBNET on the same machine and it find each other.
 """
 
 import os

@@ -299,6 +299,8 @@ def main(arguments: list[str] | None = None) -> int:
         return status if isinstance(status, int) else 0
     except Sim2RealError as error:
         err.print(f"[bold red]error:[/bold red] {_escape(str(error))}", soft_wrap=True, highlight=False)
+        for note in getattr(error, "__notes__", ()):  # the table of two robots that differ
+            err.print(_escape(note), soft_wrap=True, highlight=False)
         return error.exit_status
     except KeyboardInterrupt:
         err.print("interrupted")

@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import yaml
 from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rosbags.highlevel import AnyReader
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64MultiArray
@@ -180,6 +182,23 @@ def test_a_second_commander_is_named_and_stops_the_policy(deployed, probe):
     probe.spin(0.3)
     assert "/probe also publishes on /forward_effort_controller/commands" in modes(diagnostics)[-1]["message"]
     assert "/probe also publishes" in probe.call(SetBool, "policy/enable", data=True).message
+
+
+@pytest.mark.slow
+def test_a_lifecycle_manager_can_stop_it_and_start_it_anew(deployed, probe):
+    _, node, commands, _ = deployed
+
+    def change(transition):
+        assert probe.call(ChangeState, "policy/change_state", transition=Transition(id=transition)).success
+
+    change(Transition.TRANSITION_DEACTIVATE)
+    fallback = [t for t, m in commands if m.data[0] == 0.0]
+    assert fallback[-1] - fallback[0] > 0.9
+    assert not moving(commands)
+    for transition in ("CLEANUP", "CONFIGURE", "ACTIVATE"):
+        change(getattr(Transition, f"TRANSITION_{transition}"))
+    probe.until(lambda: moving(commands), what="it has started by itself, as the parameter says")
+    assert node.poll() is None
 
 
 def refused(processes, probe, *command):

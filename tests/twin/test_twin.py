@@ -1,5 +1,7 @@
 """A twin with the robot's own physics stays with it; one with other physics leaves; and the gap says which."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -117,8 +119,6 @@ def mirror_gaps(period, phase, state_period=DT / 2, jitter=0.0):
 
 
 def _at(rate):
-    from dataclasses import replace
-
     return replace(ROBOT, file=ROBOT.file.model_copy(update={"control_hz": rate}))
 
 
@@ -146,9 +146,22 @@ def test_a_lost_command_begins_anew():
             assert samples[0].drift is not None
 
 
-def test_a_free_base_is_refused():
-    from dataclasses import replace
+@pytest.mark.parametrize("engine", ["bullet", "mujoco", "bullet in a process"])
+@pytest.mark.parametrize("keep", [True, False])
+def test_commands_on_their_way_survive_an_anchor_if_they_shall(engine, keep):
+    """A command with 0.03 s to go is issued, the world is put back, and another one is issued: who acts meanwhile?"""
+    worlds = make_engine(engine.split()[0], ROBOT, workers=1 if "process" in engine else 0)
+    start, zero = np.zeros((1, 2)), np.zeros((1, 1))
+    worlds.reset(start, start, np.arange(1))
+    worlds.step(zero + 10.0, np.array([0.03]))
+    worlds.reset(start, start, np.arange(1), keep_commands=keep)
+    worlds.step(zero, np.array([0.03]))
+    moved = float(worlds.state.dq[0, 0])
+    worlds.close()
+    assert moved == pytest.approx(10.0 / 1.025 * 0.01 if keep else 0.0, rel=0.01)  # of the cart, the pole yields
 
+
+def test_a_free_base_is_refused():
     floating = replace(ROBOT, file=ROBOT.file.model_copy(update={"fixed_base": False}))
     with pytest.raises(EngineError, match="free base"):
         Twin(floating)
