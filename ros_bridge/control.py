@@ -33,7 +33,6 @@ class Control:
         contract = self.contract = policy.contract
         self.guard = Guard(limits, streams_of(contract))
         self.filter = CommandFilter(contract.action)
-        self.engaged = False  # whether a command of ours has gone out
         self.failure = ""  # what the policy raised last
         self._clock = clock
         self._runner = policy.runner()
@@ -67,7 +66,6 @@ class Control:
         if self.guard.mode in STOPPING:
             command = self._stop()
         self._mode = self.guard.mode
-        self.engaged |= command is not None
         return command
 
     def _move(self, now: float) -> Array | None:

@@ -6,6 +6,7 @@ made in `configure` and go with `cleanup`; timers run on a steady clock and only
 
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from annotated_types import Ge, Le
@@ -21,7 +22,7 @@ from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 
 from sim2real.config import Strict, validate
-from sim2real.errors import Sim2RealError
+from sim2real.errors import ConfigError, Sim2RealError
 
 # The QoS of README's interface table.
 SENSOR = QoSProfile(depth=1, reliability=QoSReliabilityPolicy.BEST_EFFORT)  # the newest state is the only one wanted
@@ -31,6 +32,12 @@ EVERY_SENSOR = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.BEST_EFFOR
 EVERY = QoSProfile(depth=100, reliability=QoSReliabilityPolicy.RELIABLE)
 
 Options = TypeVar("Options", bound=Strict)
+
+
+def check_output(path: str, parameter: str) -> None:
+    """Refuse, before any work is done, a file to write at the end whose folder is not there; "" is no file."""
+    if path and not Path(path).absolute().parent.is_dir():
+        raise ConfigError(f"{parameter}: {path}: its folder does not exist; make it first")
 
 
 class ManagedNode(LifecycleNode, Generic[Options]):
@@ -106,10 +113,6 @@ class ManagedNode(LifecycleNode, Generic[Options]):
         self._timers_when_active.append(timer)
         self._undo.append(lambda: self.destroy_timer(timer))
 
-    def qos_trouble(self, message: str) -> None:
-        """Report that a topic's other end cannot be reached."""
-        self.get_logger().error(message)
-
     # Transitions
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -134,7 +137,8 @@ class ManagedNode(LifecycleNode, Generic[Options]):
         """See `deactivate`."""
         for timer in self._timers_when_active:
             timer.cancel()
-        self._attempt(self.deactivate)  # a node that fails to stop in order is stopped all the same
+        if self._attempt(self.deactivate) is not TransitionCallbackReturn.SUCCESS:
+            self.exit_status = 1  # and is stopped all the same
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -181,7 +185,8 @@ class ManagedNode(LifecycleNode, Generic[Options]):
 
     def _incompatible(self, end: str, topic: str, event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
-        self.qos_trouble(f"{topic}: a {end} has a QoS that does not fit ours ({policy}): nothing passes between us")
+        text = f"{topic}: a {end} has a QoS that does not fit ours ({policy}): nothing passes between us"
+        self.get_logger().error(text)
 
     def _declare(self) -> Options:
         """Declare each field of the model, with the value from launch file, command line or constructor."""

@@ -121,10 +121,10 @@ class PolicyNode(ManagedNode[PolicyOptions]):
         self._look_around()
 
     def deactivate(self) -> None:
-        """Stop the robot if it was ours: the fallback at control rate for `fallback_s`, never just once."""
+        """Stop the robot if it is ours: the fallback at control rate for `fallback_s`, never just once."""
         self.guard.disable(time.monotonic())
         end = time.monotonic() + self.options.fallback_s
-        while self.control.engaged and (now := time.monotonic()) < end:
+        while self.guard.mode in STOPPING and (now := time.monotonic()) < end:
             self._publish_next(now)
             time.sleep(max(0.0, now + self.period_s - time.monotonic()))
         self.guard.deactivate()

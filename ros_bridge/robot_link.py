@@ -2,7 +2,6 @@
 
 import os
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -29,7 +28,7 @@ class RobotLink:
         self._node, self._control, self._contract = node, control, control.contract
         self._reader = messages.JointReader(self._contract.robot.joints)
         self._names: list[str] = []  # as the robot has sent them last
-        self._arrivals: deque[float] = deque(maxlen=200)  # of joint_states, usable or not [s]
+        self._arrivals: list[float] = []  # of joint_states until `meet` is over, usable or not [s]
         self._imu_heard = False
         self._met = False  # until then, what does not fit is said by `meet`
         self._description: str | None = None
@@ -91,7 +90,7 @@ class RobotLink:
         return f"no message on '{name}' within {timeout_s:g} s ({where}): start the robot, or remap the topic"
 
     def _rate_trouble(self) -> str:
-        """Return what is wrong with the rate of joint_states; "" if it is high enough."""
+        """Return what is wrong with the rate of joint_states of late; "" if it is high enough."""
         if len(self._arrivals) < 2 or self._arrivals[-1] - self._arrivals[0] < RATE_S:
             return "joint_states stopped coming"
         recent = [t for t in self._arrivals if t >= self._arrivals[-1] - 2 * RATE_S]
@@ -113,7 +112,8 @@ class RobotLink:
     def _on_joints(self, message: JointState, information: dict[str, Any]) -> None:
         arrived = self._arrival(information)
         self._names = message.name
-        self._arrivals.append(arrived)
+        if not self._met:
+            self._arrivals.append(arrived)
         try:
             self._control.joints(arrived, *self._reader.read(message))
         except messages.MessageError as error:

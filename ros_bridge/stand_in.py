@@ -151,8 +151,10 @@ class StandIn:
         over = self.trials > 0 and (self._failed or self._upright_s >= self.trial_s - 1e-9)
         if over:
             self.done.append(self._trial())
-        if over or not healthy:
-            self._set_up(float("inf") if self.finished else now + SETUP_S)
+        if self.finished:
+            self._held, self._release = True, float("inf")  # where it is, until the node has ended
+        elif over or not healthy:
+            self._set_up(now + SETUP_S)
 
     def _trial(self) -> Trial:
         return Trial(not self._failed, round(self._upright_s, 6), self.variant.as_dict())

@@ -19,7 +19,7 @@ from randomization import Randomization
 from robots import load_robot
 from robots.urdf import urdf_text
 from ros_bridge import messages
-from ros_bridge.managed_node import LATCHED, RELIABLE, ManagedNode
+from ros_bridge.managed_node import LATCHED, RELIABLE, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node
 from ros_bridge.stand_in import StandIn
 from sim2real.config import Strict, dump_yaml
@@ -54,6 +54,7 @@ class StandInNode(ManagedNode[StandInOptions]):
     def configure(self) -> None:
         """Load the robot, build its world, and make the topics."""
         o = self.options
+        check_output(o.report, "report")
         robot = load_robot(o.robot)
         family = Randomization.load(o.randomization, robot)
         task = load_task(o.task, robot)

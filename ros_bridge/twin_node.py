@@ -26,7 +26,7 @@ from std_msgs.msg import Float64, Float64MultiArray
 from randomization import Variant, VariantSpace
 from robots import load_robot
 from ros_bridge import messages
-from ros_bridge.managed_node import EVERY, EVERY_SENSOR, ManagedNode
+from ros_bridge.managed_node import EVERY, EVERY_SENSOR, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node
 from sim2real.config import Strict, read_yaml
 from sim2real.twin import Mirror, Sample, Twin
@@ -57,6 +57,7 @@ class TwinNode(ManagedNode[TwinOptions]):
     def configure(self) -> None:
         """Build the twin and make the topics."""
         o = self.options
+        check_output(o.log, "log")
         robot = load_robot(o.robot)
         space = VariantSpace(robot)
         variant = Variant.of(space, read_yaml(Path(o.variant))) if o.variant else None

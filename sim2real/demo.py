@@ -168,7 +168,7 @@ def verdict(outcomes: list[Outcome], deployment: Deployment) -> tuple[Table, boo
         mine, other = found[WITH, setting], found[WITHOUT, setting]
         promise, kept = f"both ≥ {BAR:.0%}", min(mine.rate, other.rate) >= BAR
         if setting != NOMINAL:
-            promise, kept = f"≥ {BAR:.0%}, other far below", mine.rate >= BAR and other.rate <= mine.rate - VISIBLY
+            promise, kept = f"≥ {BAR:.0%}, other worse", mine.rate >= BAR and other.rate <= mine.rate - VISIBLY
         rows.append((setting, f"{mine.successes} of {mine.n}", f"{other.successes} of {other.n}", promise, kept))
     rows.append((f"{DEPLOY_S:.0f} s over ROS 2", str(deployment), "", "stays up", deployment.stayed_up))
     table = Table(title="Episodes that stay up", title_justify="left")

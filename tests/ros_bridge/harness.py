@@ -21,6 +21,9 @@ START_S = 40.0  # for a process to start on a machine with much else to do
 GRACE_S = 5.0  # between SIGTERM and SIGKILL: rclpy processes that hang ignore the former
 Popen = subprocess.Popen[str]
 
+COMMANDS = "forward_effort_controller/commands"
+START = ("--ros-args", "-p", "autostart:=true")
+
 
 class Processes:
     """Starts nodes in one DDS domain and ends exactly these, by their own pid."""

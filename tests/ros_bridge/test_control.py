@@ -70,7 +70,6 @@ def test_nothing_is_sent_before_enable(policy):
     for k in range(10):
         control.joints(k * PERIOD, np.zeros(2), np.zeros(2))
         assert control.period(k * PERIOD) is None
-    assert not control.engaged
 
 
 def test_the_same_commands_as_the_policy_alone(policy):

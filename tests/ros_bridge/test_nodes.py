@@ -1,8 +1,6 @@
 """The nodes as they are used: real processes, real DDS, one domain a test."""
 
 import json
-import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,13 +20,8 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool, Trigger
 
 from robots import load_robot
-from ros_bridge import policy_node, stand_in_node
-from sim2real.errors import ConfigError
-from tests.ros_bridge.harness import START_S
+from tests.ros_bridge.harness import COMMANDS, ROOT, START, START_S
 
-ROOT = Path(__file__).parents[2]
-COMMANDS = "forward_effort_controller/commands"
-START = ("--ros-args", "-p", "autostart:=true")
 # Where the question is how well it goes and not when it stops: a virtual machine's CPU may stop for longer than 0.2 s.
 PATIENT = (*START, "-p", "latch_age:=1.0")
 PERIOD = 0.02
@@ -201,71 +194,9 @@ def test_a_lifecycle_manager_can_stop_it_and_start_it_anew(deployed, probe):
     assert node.poll() is None
 
 
-def refused(processes, probe, *command):
-    """Run a node that must refuse; return its stderr, and that it sent no command."""
-    commands = probe.listen(Float64MultiArray, COMMANDS)
-    process = processes.start("policy_node", *command)
-    probe.until(lambda: process.poll() is not None, what="it refuses")
-    assert process.returncode == 2, processes.errors(process)
-    assert commands == []
-    return processes.errors(process).splitlines()
-
-
-def test_another_robot_is_refused_with_a_table(processes, probe, policy_folder):
-    probe.play_robot(["pendulum_joint", "arm_joint"])
-    line, *table = refused(processes, probe, policy_folder, *START)
-    assert line.startswith("this is not robot 'cartpole': joint_states has other joints: missing 'cart_to_pole'")
-    names = ["joint", "slider_to_cart", "cart_to_pole", "pendulum_joint", "arm_joint"]
-    assert [row.split()[0] for row in table] == names
-
-
-def test_a_slow_robot_is_refused(processes, probe, policy_folder):
-    probe.listen(Float64MultiArray, COMMANDS)
-    probe.play_robot(["slider_to_cart", "cart_to_pole"], hz=20.0)
-    (line,) = refused(processes, probe, policy_folder, "--ros-args", "-p", "wait_s:=2")
-    assert re.match(r"joint_states come at 2?\d\.\d Hz; the policy runs at 50 Hz and needs 40", line)
-
-
-def test_a_changed_byte_is_refused_in_one_line(processes, probe, policy_folder, tmp_path):
-    folder = tmp_path / "changed"
-    shutil.copytree(policy_folder, folder)
-    weights = bytearray((folder / "weights.npz").read_bytes())
-    weights[len(weights) // 2] ^= 1
-    (folder / "weights.npz").write_bytes(weights)
-    (line,) = refused(processes, probe, folder)
-    assert "weights.npz: its SHA-256 is not the manifest's" in line
-
-
-def test_no_robot_is_refused_naming_topic_and_domain(processes, probe, policy_folder, domain):
-    arguments = ("--ros-args", "-p", "wait_s:=1", "-r", "joint_states:=arm/states")  # 1, where a float is declared
-    (line,) = refused(processes, probe, policy_folder, *arguments)
-    assert "no message on '/arm/states' within 1 s" in line
-    assert f"ROS_DOMAIN_ID {domain}" in line
-
-
-def test_a_robot_without_the_controller_is_refused(processes, probe, policy_folder):
-    probe.play_robot(["slider_to_cart", "cart_to_pole"])
-    (line,) = refused(processes, probe, policy_folder, "--ros-args", "-p", "wait_s:=2", "-p", "controller:=other")
-    assert "no controller listens on '/other/commands'" in line
-
-
-@pytest.mark.parametrize(
-    ("parameters", "words"),
-    [
-        ({"ramp_s": 99.0}, "ramp_s: must be less than or equal to 10"),
-        ({"ramp": 1.0}, "ramp: unknown key (did you mean 'ramp_s'?)"),
-        ({"autostart": "maybe"}, "autostart"),
-    ],
-)
-def test_parameters_are_checked(policy_folder, parameters, words):
-    with pytest.raises(ConfigError) as error:
-        policy_node.run(policy_folder, **parameters)
-    assert words in str(error.value)
-
-
 def test_an_end_while_waiting_for_the_robot_is_no_error(processes, probe, policy_folder):
-    node = processes.start("policy_node", policy_folder, "--ros-args", "-p", "wait_s:=60")
-    probe.until(lambda: "policy" in probe.node.get_node_names(), what="it waits")
+    node = processes.start("policy_node", policy_folder, "--ros-args", "-p", "wait_s:=60", "-r", "__node:=patient")
+    probe.until(lambda: "patient" in probe.node.get_node_names(), what="it waits")
     assert processes.end(node, signal.SIGTERM) < ENDS_S
     assert node.returncode == 0, processes.errors(node)
 
@@ -327,8 +258,3 @@ def test_a_run_of_given_length_says_whether_the_policy_was_still_running(
     node = processes.start("policy_node", policy_folder, "--seconds", 0.5, *options)
     probe.until(lambda: node.poll() is not None, what="it ends")
     assert node.returncode == status, processes.errors(node)
-
-
-def test_bad_options_of_the_stand_in():
-    with pytest.raises(ConfigError, match="trials"):
-        stand_in_node.run(trials=-1)
