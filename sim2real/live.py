@@ -4,6 +4,7 @@ from typing import Protocol, Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 COLOURS = {"run": "green", "ramp": "green", "ready": "cyan", "idle": "cyan", "hold": "yellow"}
@@ -14,6 +15,8 @@ class Status(Protocol):
 
     @property
     def mode(self) -> str: ...  # noqa: D102
+    @property
+    def latched(self) -> bool: ...  # noqa: D102
     @property
     def rate_hz(self) -> float: ...  # noqa: D102
     @property
@@ -49,9 +52,10 @@ class DeployView:
 
 def status_table(status: Status) -> Table:
     """Return a status as one small table."""
-    colour = COLOURS.get(status.mode, "red")
+    colour = "red" if status.latched else COLOURS.get(status.mode, "red")
+    mode = f"{status.mode}, until enabled" if status.latched else status.mode
     table = Table(show_header=False, box=None)
-    table.add_row("mode", f"[bold {colour}]{status.mode}[/]  {status.message}")
+    table.add_row("mode", f"[bold {colour}]{mode}[/]  {escape(status.message)}")
     table.add_row("control loop", f"{status.rate_hz:5.1f} Hz, largest gap {status.largest_gap_s * 1e3:.1f} ms")
     table.add_row("age of the state", f"{status.state_age_s * 1e3:.1f} ms")
     counts = ", ".join(f"{name} {n}" for name, n in status.interventions.items() if n) or "none"
