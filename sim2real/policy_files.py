@@ -152,10 +152,10 @@ def _swap(draft: Path, folder: Path, replaced: Path) -> None:
         folder.rename(replaced)
     try:
         draft.rename(folder)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            replaced.rename(folder)
-        raise
+    finally:
+        if not folder.exists():  # whatever went wrong, Ctrl-C included: the old policy comes back
+            with suppress(FileNotFoundError):
+                replaced.rename(folder)
     shutil.rmtree(replaced, ignore_errors=True)
 
 
