@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from robots.merge import Merged, merge_fixed
 from robots.model import RobotModel
 from robots.urdf import digest, read_urdf
 from sim2real.config import Strict, load
@@ -36,6 +37,7 @@ class Actuator(Strict):
     effort: float = Field(gt=0, description="Largest effort of the motor [N m or N]")
     kp: float = Field(default=0.0, ge=0, description="Position gain [N m/rad or N/m]")
     kd: float = Field(default=0.0, ge=0, description="Velocity gain [N m s/rad or N s/m]")
+    armature: float = Field(default=0.0, ge=0, description="Rotor inertia seen at the joint [kg m^2 or kg]")
     lower: float | None = Field(default=None, description="Soft position limit, inside the URDF's [rad or m]")
     upper: float | None = Field(default=None, description="Soft position limit, inside the URDF's [rad or m]")
 
@@ -46,6 +48,23 @@ class ImuMount(Strict):
     link: str
 
 
+class CameraMount(Strict):
+    """A camera fixed to a link, looking along the link's +x with +z up, as REP-103 has it for a body frame."""
+
+    link: str
+    xyz: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="Place in the link's frame [m]")
+    fov_deg: float = Field(default=60.0, gt=0, lt=180, description="Vertical field of view [deg]")
+
+
+class Loop(Strict):
+    """Two points of two links held together, closing a chain that a URDF, a tree, cannot close."""
+
+    links: tuple[str, str]
+    points: tuple[tuple[float, float, float], tuple[float, float, float]] = Field(
+        description="The point in each link's frame [m]"
+    )
+
+
 class RobotFile(Strict):
     """The contents of a robot.yaml."""
 
@@ -53,6 +72,7 @@ class RobotFile(Strict):
     urdf: str = Field(description="path relative to this file, or pybullet_data:<path inside that package>")
     source: str = Field(description="Where the description comes from")
     licence: str
+    repair: tuple[str, ...] = Field(default=(), description="Codes of `sim2real robot check` mended at loading")
     inertia: Literal["from_file", "from_collision"] = "from_file"
     fixed_base: bool = True
     control_hz: float = Field(gt=0, le=1000)
@@ -61,6 +81,12 @@ class RobotFile(Strict):
     default_pose: dict[str, float] = Field(default_factory=dict, description="joint name -> [rad or m]; others 0")
     actuators: tuple[Actuator, ...] = Field(min_length=1)
     imu: ImuMount | None = None
+    cameras: dict[str, CameraMount] = Field(default_factory=dict)
+    feet: tuple[str, ...] = Field(default=(), description="Links that the robot stands on")
+    end_effector: str | None = Field(default=None, description="Link that reaches")
+    loops: tuple[Loop, ...] = ()
+    ground_friction: float = Field(default=0.8, ge=0, description="Friction coefficient between robot and ground")
+    self_collision: bool = Field(default=False, description="Whether links that no joint connects can touch")
     fallback: Literal["hold", "damp", "zero"] = Field(description="What the bridge commands when it must stop")
     roles: dict[str, str] = Field(default_factory=dict, description="Names that tasks ask for, e.g. {pole: joint}")
 
@@ -73,6 +99,11 @@ class Robot:
     model: RobotModel
     file: RobotFile
     path: Path
+
+    @cached_property
+    def merged(self) -> Merged:
+        """The model with the links of fixed joints made one body: what engines step and Variants name."""
+        return merge_fixed(self.model)
 
     @property
     def n_joints(self) -> int:
@@ -182,7 +213,7 @@ def load_robot(name: str | Path) -> Robot:
     path = _find(name)
     file = load(RobotFile, path)
     urdf, folder = _urdf_path(file.urdf, path)
-    model = read_urdf(urdf, roots=(folder,), floating_base=not file.fixed_base)
+    model = read_urdf(urdf, roots=(folder,), floating_base=not file.fixed_base, repair=file.repair)
     if file.inertia == "from_collision":
         model = model.with_inertia_from_collisions()
     robot = Robot(name=file.name, model=replace(model, name=file.name), file=file, path=path)

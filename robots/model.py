@@ -65,6 +65,22 @@ class Sphere:
 
 
 @dataclass(frozen=True)
+class Capsule:
+    """A cylinder along z with a half sphere at each end, centred; `length` is the cylinder's alone [m]."""
+
+    radius: float
+    length: float
+
+    def inertia(self, mass: float) -> tuple[float, float, float, float, float, float]:
+        """Inertia of the solid of that mass about its centre [kg m^2]."""
+        r, h = self.radius, self.length
+        cylinder = mass * h / (h + 4 / 3 * r)
+        ends = mass - cylinder
+        across = cylinder * (3 * r**2 + h**2) / 12 + ends * (0.4 * r**2 + h**2 / 4 + 3 / 8 * r * h)
+        return across, 0.0, 0.0, across, 0.0, cylinder * r**2 / 2 + ends * 0.4 * r**2
+
+
+@dataclass(frozen=True)
 class Mesh:
     """A mesh file (absolute path) and its scale along each axis."""
 
@@ -72,7 +88,7 @@ class Mesh:
     scale: Vector3 = (1.0, 1.0, 1.0)
 
 
-Geometry = Box | Cylinder | Sphere | Mesh
+Geometry = Box | Cylinder | Sphere | Capsule | Mesh
 
 
 @dataclass(frozen=True)
@@ -105,10 +121,20 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Mimic:
+    """A joint that follows another: q = multiplier q_joint + offset [rad or m]."""
+
+    joint: str
+    multiplier: float = 1.0
+    offset: float = 0.0
+
+
+@dataclass(frozen=True)
 class Joint:
     """A joint from `parent` to `child`; `axis` is a unit vector in the joint frame.
 
-    `damping` [N m s/rad or N s/m] and Coulomb `friction` [N m or N] are the URDF's `<dynamics>`.
+    `damping` [N m s/rad or N s/m] and Coulomb `friction` [N m or N] are the URDF's `<dynamics>`. A joint with `mimic`
+    has a position of its own, but no degree of freedom: both engines make it follow.
     """
 
     name: str
@@ -120,6 +146,7 @@ class Joint:
     limit: Limit = field(default_factory=lambda: Limit(float("-inf"), float("inf"), float("inf"), float("inf")))
     damping: float = 0.0
     friction: float = 0.0
+    mimic: Mimic | None = None
 
 
 @dataclass(frozen=True)
@@ -141,7 +168,7 @@ class RobotModel:
 
     @cached_property
     def movable(self) -> tuple[Joint, ...]:
-        """The joints with a degree of freedom, in canonical order."""
+        """The joints that are not fixed, in canonical order; those that mimic another are among them."""
         return tuple(j for j in self.joints if j.type != "fixed")
 
     @cached_property

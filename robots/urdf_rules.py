@@ -15,51 +15,53 @@ MIN_INERTIA = 1e-15  # [kg m^2], MuJoCo's mjMINVAL: it refuses moving bodies bel
 
 _ROUNDING = 1e-12
 
+Elements = Mapping[tuple[str, str], Element]  # ("link" or "joint", name) -> its element
 
-def arrange(
-    document: Element, elements: Mapping[str, Element], links: Sequence[Link], joints: Sequence[Joint]
-) -> RobotModel:
+
+def arrange(document: Element, elements: Elements, links: Sequence[Link], joints: Sequence[Joint]) -> RobotModel:
     """Return the tree in canonical order (depth first from the root, children in file order).
 
     `elements` are the elements of links and joints by name. Raise RobotError if the links and joints are not one tree.
     """
     if not links:
-        raise document.error("there is no <link>; a robot has at least one")
+        raise document.fault("no-link", "there is no <link>", "a robot has at least one")
     _check_ends(elements, {link.name for link in links}, joints)
     root = _find_root(document, elements, links, joints)
     model = _depth_first(document.name(), root, links, joints)
     if len(model.links) < len(links):
         reached = set(model.link_names)
         loop = next(joint for joint in joints if joint.child not in reached)
-        raise elements[loop.name].error(f"hangs on a cycle of joints, not on the root link '{root}'; cut the cycle")
+        message = f"hangs on a cycle of joints, not on the root link '{root}'"
+        raise elements["joint", loop.name].fault("cycle", message, "cut the cycle")
     if len(model.movable) > MAX_MOVABLE:
-        extra = elements[model.movable[MAX_MOVABLE].name]
-        raise extra.error(f"{len(model.movable)} movable joints; PyBullet bears {MAX_MOVABLE}; make some fixed")
+        extra = elements["joint", model.movable[MAX_MOVABLE].name]
+        message = f"{len(model.movable)} movable joints; PyBullet bears {MAX_MOVABLE}"
+        raise extra.fault("too-many-joints", message, "make some fixed")
     return model
 
 
-def _check_ends(elements: Mapping[str, Element], names: set[str], joints: Sequence[Joint]) -> None:
+def _check_ends(elements: Elements, names: set[str], joints: Sequence[Joint]) -> None:
     mover: dict[str, Joint] = {}
     for joint in joints:
-        at = elements[joint.name]
+        at = elements["joint", joint.name]
         for end, link in (("parent", joint.parent), ("child", joint.child)):
             if link not in names:
-                raise at.error(f"{end} link '{link[:60]}' does not exist{nearest(link[:60], names)}")
+                raise at.fault("unknown-link", f"{end} link '{link[:60]}' does not exist{nearest(link[:60], names)}")
         if joint.child in mover:
             first = mover[joint.child].name
-            raise at.error(f"link '{joint.child}' has two parents (the other by joint '{first}'); a robot is a tree")
+            message = f"link '{joint.child}' has two parents (the other by joint '{first}')"
+            raise at.fault("two-parents", message, "a robot is a tree: remove one of the joints")
         mover[joint.child] = joint
 
 
-def _find_root(
-    document: Element, elements: Mapping[str, Element], links: Sequence[Link], joints: Sequence[Joint]
-) -> str:
+def _find_root(document: Element, elements: Elements, links: Sequence[Link], joints: Sequence[Joint]) -> str:
     children = {joint.child for joint in joints}
     roots = [link.name for link in links if link.name not in children]
     if not roots:
-        raise document.error("no root link: the joints form a cycle; one link must be no joint's child")
+        raise document.fault("no-root", "no root link: the joints form a cycle", "one link must be no joint's child")
     if len(roots) > 1:
-        raise elements[roots[1]].error(f"a second root beside link '{roots[0]}'; join the two with a (fixed) joint")
+        message = f"a second root beside link '{roots[0]}'"
+        raise elements["link", roots[1]].fault("second-root", message, "join the two with a (fixed) joint")
     return roots[0]
 
 
@@ -79,8 +81,27 @@ def _depth_first(name: str, root: str, links: Sequence[Link], joints: Sequence[J
     return RobotModel(name, tuple(ordered_links), tuple(ordered_joints))
 
 
-def check_masses(model: RobotModel, elements: Mapping[str, Element], floating_base: bool) -> None:
-    """Raise RobotError if something that moves has no mass, or a mass whose inertia no body can have.
+def check_mimics(model: RobotModel, elements: Elements) -> None:
+    """Report joints that mimic themselves, each other in a circle, a fixed joint, or one that does not exist."""
+    movable = {joint.name: joint for joint in model.movable}
+    for joint in model.movable:
+        at, followed = elements["joint", joint.name], joint
+        seen = {joint.name}
+        while followed.mimic is not None:
+            name = followed.mimic.joint
+            if name not in movable:
+                if followed is joint:
+                    at.report("mimic", f"mimics '{name[:60]}', no movable joint{nearest(name[:60], movable)}")
+                break
+            if name in seen:
+                at.report("mimic", f"mimics itself by way of joint '{name}'", "let it follow a joint that is free")
+                break
+            seen.add(name)
+            followed = movable[name]
+
+
+def check_masses(model: RobotModel, elements: Elements, floating_base: bool) -> None:
+    """Report what moves and has no mass, or a mass whose inertia no body can have.
 
     What fixed joints hold together moves as one and needs one mass; the root's part moves only with `floating_base`.
     """
@@ -93,20 +114,25 @@ def check_masses(model: RobotModel, elements: Mapping[str, Element], floating_ba
         moves = floating_base or first != model.root.name
         if link.inertial is not None:
             mass[first] += link.inertial.mass
-            if moves and (fault := inertia_fault(link.inertial)):
-                at = elements[link.name].optional("inertial") or elements[link.name]
-                raise at.error(fault)
+            if moves:
+                _check_inertia(elements["link", link.name], link.inertial)
     movers = {joint.child: f"joint '{joint.name}'" for joint in model.joints}
     for first in dict.fromkeys(leader.values()):
         if mass[first] < MIN_MASS and (floating_base or first != model.root.name):
             by = movers.get(first, "its floating base")
-            raise elements[first].error(
-                f"is moved by {by}, but neither it nor what is fixed to it has a mass; add <inertial> [kg, kg m^2]"
-            )
+            message = f"is moved by {by}, but neither it nor what is fixed to it has a mass"
+            elements["link", first].report("mass-missing", message, "add <inertial> [kg, kg m^2]")
 
 
-def inertia_fault(inertial: Inertial) -> str:
-    """Return what is wrong with the inertia of a moving body, or an empty string.
+def _check_inertia(link: Element, inertial: Inertial) -> None:
+    code, shown = inertia_fault(inertial)
+    if code:
+        at = next((e for outer in link.all("inertial") for e in outer.all("inertia")), link)
+        at.report(code, shown, "compute them from the shape (solid sphere: 0.4 m r^2)")
+
+
+def inertia_fault(inertial: Inertial) -> tuple[str, str]:
+    """Return code and message of what is wrong with the inertia of a moving body; empty strings if nothing is.
 
     The principal moments A <= B <= C of any mass are positive with A + B >= C. Both engines check this to the last
     bit (PyBullet then silently takes 0, MuJoCo refuses), so a turned plate without thickness is refused here too.
@@ -116,9 +142,8 @@ def inertia_fault(inertial: Inertial) -> str:
     moments = np.sort([xx, yy, zz]) if diagonal else np.linalg.eigvalsh([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
     a, b, c = (float(moment) for moment in moments)
     shown = f"principal moments {a:.6g}, {b:.6g}, {c:.6g} [kg m^2]"
-    remedy = "compute them from the shape (solid sphere: 0.4 m r^2)"
     if a <= MIN_INERTIA:
-        return f"inertia: {shown} must all be larger than 0; {remedy}"
+        return "inertia-definite", f"{shown} must all be larger than 0"
     if a + b < c * (1.0 if diagonal else 1.0 + _ROUNDING):
-        return f"inertia: {shown} break the triangle inequality A + B >= C that every body obeys; {remedy}"
-    return ""
+        return "inertia-triangle", f"{shown} break the triangle inequality A + B >= C that every body obeys"
+    return "", ""

@@ -1,12 +1,12 @@
 """The shapes of a URDF: `<visual>` and `<collision>` elements, their meshes and colours."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import cast
 
 from robots.mesh import check_mesh, find_mesh
-from robots.model import Box, Cylinder, Geometry, Mesh, Pose, Shape, Sphere, Vector3
+from robots.model import Box, Capsule, Cylinder, Geometry, Mesh, Pose, Shape, Sphere, Vector3
 from robots.urdf_xml import Element
 from sim2real.errors import RobotError
 
@@ -25,23 +25,34 @@ class ShapeReader:
             "box": _box,
             "cylinder": _cylinder,
             "sphere": _sphere,
+            "capsule": _capsule,
             "mesh": self._mesh,
         }
         self._colours: dict[str, Rgba] = {}
         # A colour that a link gives to a name holds for the other links too, as in ROS.
         painted = [visual for link in document.all("link") for visual in link.all("visual")]
         for material in (m for owner in (document, *painted) for m in owner.all("material")):
-            if (rgba := _colour(material)) is not None:
+            rgba = None
+            with material.collecting():
+                rgba = _colour(material)
+            if rgba is not None:
                 self._colours.setdefault(material.attributes.get("name", ""), rgba)
 
-    def shape(self, element: Element) -> Shape:
-        """Return the Shape of a `<visual>` or `<collision>`; raise RobotError if that is not one sound shape."""
+    def shapes(self, link: Element, tag: str) -> Iterator[Shape]:
+        """Yield the sound shapes among a link's `<visual>` or `<collision>` elements, and report the others."""
+        for element in link.all(tag):
+            with element.collecting():
+                yield self._shape(element)
+
+    def _shape(self, element: Element) -> Shape:
+        """Return the Shape of a `<visual>` or `<collision>`; raise Fault if that is not one sound shape."""
         geometry = element.required("geometry", f"give the {element.tag} a shape")
         kinds = [child for child in geometry.children if child.tag in self._kinds]
         if len(kinds) != 1:
             given = ", ".join(f"<{child.tag[:60]}>" for child in geometry.children[:5]) or "nothing"
             allowed = ", ".join(self._kinds)
-            raise geometry.error(f"must hold exactly one of {allowed} (others are not supported), got {given}")
+            message = f"must hold exactly one of {allowed} (others are not supported), got {given}"
+            raise geometry.fault("geometry", message)
         return Shape(self._kinds[kinds[0].tag](kinds[0]), read_origin(element), self._rgba(element))
 
     def _rgba(self, element: Element) -> Rgba | None:
@@ -54,13 +65,15 @@ class ShapeReader:
         filename = element.text("filename")
         scale = cast(Vector3, element.numbers("scale", 3, (1.0, 1.0, 1.0)))
         if 0 in scale:
-            raise element.error("scale must not be 0; write 1 1 1 for the mesh as it is")
+            raise element.fault("mesh-scale", "scale must not be 0", "write 1 1 1 for the mesh as it is")
         if filename not in self._meshes:
+            code = "mesh-missing"
             try:
                 path = find_mesh(filename, self._folder, self._roots)
+                code = "mesh-broken"
                 check_mesh(path)
             except RobotError as error:
-                raise element.error(str(error)) from None
+                raise element.fault(code, str(error)) from None
             self._meshes[filename] = path
         return Mesh(self._meshes[filename], scale)
 
@@ -88,9 +101,14 @@ def _sphere(element: Element) -> Geometry:
     return Sphere(_length(element, "radius", element.number("radius")))
 
 
+def _capsule(element: Element) -> Geometry:
+    radius, length = (_length(element, key, element.number(key)) for key in ("radius", "length"))
+    return Capsule(radius, length)
+
+
 def _length(element: Element, what: str, value: float) -> float:
     if value <= 0:
-        raise element.error(f"{what} {value:g} must be larger than 0 [m]")
+        raise element.fault("size", f"{what} {value:g} must be larger than 0 [m]")
     return value
 
 
@@ -100,5 +118,6 @@ def _colour(material: Element) -> Rgba | None:
         return None
     rgba = cast(Rgba, color.numbers("rgba", 4))
     if not all(0 <= part <= 1 for part in rgba):
-        raise color.error(f"rgba {color.attributes['rgba'][:60]} must be four numbers from 0 to 1; divide by 255")
+        message = f"rgba {color.attributes['rgba'][:60]} must be four numbers from 0 to 1"
+        raise color.fault("color", message, "divide by 255")
     return rgba

@@ -1,5 +1,6 @@
 """URDF out: one normal form of a RobotModel, for the engines to load, to publish, and to tell robots apart."""
 
+import os
 from collections.abc import Callable, Iterator
 from functools import cache
 from hashlib import file_digest, sha256
@@ -7,24 +8,25 @@ from math import isfinite
 from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
-from robots.model import Box, Cylinder, Inertial, Joint, Link, Mesh, Pose, RobotModel, Shape, Sphere
+from robots.model import Box, Capsule, Cylinder, Inertial, Joint, Link, Mesh, Pose, RobotModel, Shape, Sphere
 from sim2real.errors import RobotError
 
 _MASSLESS = Inertial(0.0, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
 
 
-def urdf_text(model: RobotModel) -> str:
-    """Return the URDF in normal form: one element a line, floats to the last bit, meshes by absolute path.
+def urdf_text(model: RobotModel, folder: Path | None = None) -> str:
+    """Return the URDF in normal form: one element a line, floats to the last bit.
 
-    Reading it back gives an equal model. Raise RobotError if a revolute or prismatic joint has infinite limits.
+    Meshes are named by absolute path, or relative to `folder`. Reading it back gives an equal model. Raise RobotError
+    if a revolute or prismatic joint has infinite limits.
     """
-    return _text(model, str)
+    return _text(model, str if folder is None else lambda path: os.path.relpath(path, folder))
 
 
-def write_urdf(model: RobotModel, path: Path) -> None:
-    """Write `urdf_text(model)`; raise RobotError if the file cannot be written."""
+def write_urdf(model: RobotModel, path: Path, relative: bool = False) -> None:
+    """Write `urdf_text(model)`, meshes `relative` to the file's folder or absolute; raise RobotError if that fails."""
     try:
-        path.write_text(urdf_text(model), encoding="utf-8")
+        path.write_text(urdf_text(model, path.parent if relative else None), encoding="utf-8")
     except OSError as error:
         raise RobotError(f"{path}: cannot be written: {error.strerror}") from None
 
@@ -81,6 +83,8 @@ def _shape(shape: Shape, mesh_name: Callable[[Path], str]) -> Iterator[str]:
             yield f'<box size="{_numbers(size)}"/>'
         case Cylinder(radius, length):
             yield f'<cylinder radius="{_number(radius)}" length="{_number(length)}"/>'
+        case Capsule(radius, length):
+            yield f'<capsule radius="{_number(radius)}" length="{_number(length)}"/>'
         case Sphere(radius):
             yield f'<sphere radius="{_number(radius)}"/>'
         case Mesh(path, scale):
@@ -102,18 +106,20 @@ def _joint(joint: Joint) -> Iterator[str]:
         yield f'<axis xyz="{_numbers(joint.axis)}"/>'
         yield f'<dynamics damping="{_number(joint.damping)}" friction="{_number(joint.friction)}"/>'
         yield from _limit(joint)
+        if joint.mimic is not None:
+            factors = {"multiplier": joint.mimic.multiplier, "offset": joint.mimic.offset}
+            yield f"<mimic joint={quoteattr(joint.mimic.joint)} {_attributes(factors)}/>"
     yield "</joint>"
 
 
 def _limit(joint: Joint) -> Iterator[str]:
     limit = joint.limit
-    effort = {"effort": limit.effort, "velocity": limit.velocity}
-    if joint.type == "continuous":
-        values = {key: value for key, value in effort.items() if isfinite(value)}
-    else:
-        values = {"lower": limit.lower, "upper": limit.upper, **effort}
-        if not all(map(isfinite, values.values())):
+    strength = {"effort": limit.effort, "velocity": limit.velocity}
+    values = {key: value for key, value in strength.items() if isfinite(value)}
+    if joint.type != "continuous":
+        if not (isfinite(limit.lower) and isfinite(limit.upper)):
             raise RobotError(f"joint '{joint.name}': a {joint.type} joint needs finite limits, got {limit}")
+        values = {"lower": limit.lower, "upper": limit.upper, **values}
     if values:
         yield f"<limit {_attributes(values)}/>"
 

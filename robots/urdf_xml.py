@@ -1,18 +1,20 @@
-"""A bounded XML reader for robot descriptions: elements that know their line, and numbers that are numbers.
+"""A bounded XML reader for robot descriptions: elements that know their place, and numbers that are numbers.
 
 PyBullet reads "1,5" as 1.0, "heavy" as 0 and expands entities; ElementTree expands them too and forgets the lines.
-Here a document type is refused, sizes are bounded, and every error names file, line and element.
+Here a document type is refused, sizes are bounded, and every finding names file, line and element.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from math import isfinite
 from pathlib import Path
 from xml.parsers import expat
 
-from sim2real.errors import RobotError
+from robots.findings import Edit, Fault, Finding
+from robots.urdf_edits import element_end, remove_element, replace_attribute
 
 MAX_BYTES = 20_000_000
 MAX_TAG_BYTES = 1_000_000  # one tag of 20 MB can hold millions of attributes: gigabytes once parsed
@@ -20,49 +22,87 @@ MAX_ELEMENTS = 500_000
 MAX_DEPTH = 64
 MAX_NAME = 200  # PyBullet keeps names in buffers of 1,024 bytes
 MAX_NUMBER = 1e9  # the largest length, mass, ... of a robot; squares of it are still far from overflow
+MAX_FINDINGS = 200  # in one file; a broken generator repeats one fault thousands of times
 
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NAMED = ("link", "joint")
+_DECLARATION = re.compile(rb"\s*<\?xml")
+
+
+@dataclass
+class Document:
+    """What belongs to the file as a whole: its path, its bytes and what was found in it."""
+
+    source: Path
+    data: bytes
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, finding: Finding) -> None:
+        """Keep a finding, up to MAX_FINDINGS."""
+        if len(self.findings) < MAX_FINDINGS:
+            self.findings.append(finding)
 
 
 @dataclass(eq=False)
 class Element:
-    """One XML element of the file `source`: its 1-based `line`, attributes and children; text is not kept."""
+    """One XML element: its 1-based `line`, byte offsets, attributes and children; text is not kept."""
 
-    source: Path
+    document: Document
     line: int
     tag: str
     attributes: dict[str, str]
     label: str = ""
+    start: int = 0
+    end: int = 0
     children: list["Element"] = field(default_factory=list)
 
-    def error(self, message: str) -> RobotError:
-        """Return (not raise) the error for this element: file, line, element, message."""
-        return RobotError(f"{self.source}:{self.line}: {self.label}: {message}")
+    def finding(self, code: str, message: str, remedy: str = "", *edits: Edit | None) -> Finding:
+        """Return a finding about this element; `edits` mend it, unless one of them is None (cannot be edited)."""
+        done = tuple(edit for edit in edits if edit is not None)
+        mends = done if len(done) == len(edits) else ()
+        return Finding(code, self.document.source, self.line, self.label, message, remedy, mends)
+
+    def fault(self, code: str, message: str, remedy: str = "", *edits: Edit | None) -> Fault:
+        """Return (not raise) the exception for a finding that ends the reading of this element."""
+        return Fault(self.finding(code, message, remedy, *edits))
+
+    def report(self, code: str, message: str, remedy: str = "", *edits: Edit | None) -> None:
+        """Keep a finding and go on."""
+        self.document.add(self.finding(code, message, remedy, *edits))
+
+    @contextmanager
+    def collecting(self) -> Iterator[None]:
+        """Keep the finding of a Fault raised inside and go on after the block."""
+        try:
+            yield
+        except Fault as fault:
+            self.document.add(fault.finding)
 
     def all(self, tag: str) -> Iterator["Element"]:
         """Yield the direct children with that tag."""
         return (child for child in self.children if child.tag == tag)
 
     def optional(self, tag: str) -> "Element | None":
-        """Return the one child with that tag, or None; raise RobotError if there are several."""
+        """Return the one child with that tag, or None; raise Fault if there are several."""
         found = list(self.all(tag))
         if len(found) > 1:
-            raise found[1].error(f"<{tag}> stands twice, first in line {found[0].line}; keep one of them")
+            message = f"<{tag}> stands twice, first in line {found[0].line}"
+            raise found[1].fault("element-twice", message, "keep one of them", *(e.removed() for e in found[1:]))
         return found[0] if found else None
 
-    def required(self, tag: str, remedy: str) -> "Element":
-        """Return the one child with that tag; raise RobotError with `remedy` if there is none."""
+    def required(self, tag: str, remedy: str, code: str = "element-missing", *edits: Edit | None) -> "Element":
+        """Return the one child with that tag; raise Fault with `remedy` if there is none."""
         found = self.optional(tag)
         if found is None:
-            raise self.error(f"<{tag}> is missing; {remedy}")
+            raise self.fault(code, f"<{tag}> is missing", remedy, *edits)
         return found
 
     def text(self, attribute: str) -> str:
         """Return an attribute that must be there and not be empty."""
         value = self.attributes.get(attribute, "")
         if not value.strip():
-            raise self.error(f'attribute {attribute} is missing or empty; write <{self.tag} {attribute}="...">')
+            message = f"attribute {attribute} is missing or empty"
+            raise self.fault("attribute-missing", message, f'write <{self.tag} {attribute}="...">')
         return value
 
     def name(self) -> str:
@@ -70,7 +110,7 @@ class Element:
         value = self.text("name")
         # PyBullet hands names to printf as the format, so a % in a name can crash it.
         if len(value) > MAX_NAME or not value.isprintable() or "%" in value:
-            raise self.error(f"name {shorten(value)} must be at most {MAX_NAME} printable characters without %")
+            raise self.fault("name", f"name {shorten(value)} must be at most {MAX_NAME} printable characters without %")
         return value
 
     def number(self, attribute: str, default: float | None = None, bound: float = MAX_NUMBER) -> float:
@@ -87,29 +127,41 @@ class Element:
         values = tuple(self._float(attribute, word, MAX_NUMBER) for word in words)
         if len(values) != count:
             given = shorten(" ".join(words))
-            raise self.error(f"{attribute} must be {count} numbers separated by blanks, got {len(values)} in {given}")
+            message = f"{attribute} must be {count} numbers separated by blanks, got {len(values)} in {given}"
+            mend = self.with_attribute(attribute, " ".join(words[:count])) if len(values) > count else None
+            raise self.fault("number-count", message, f"write {count} numbers", mend)
         return values
 
     def _float(self, attribute: str, word: str, bound: float) -> float:
         if not _NUMBER.fullmatch(word):
-            raise self.error(f"{attribute} {shorten(word)} is not a number; write digits with a decimal point, as 1.5")
+            message = f"{attribute} {shorten(word)} is not a number"
+            raise self.fault("number", message, "write digits with a decimal point, as 1.5")
         value = float(word)
         if not isfinite(value) or abs(value) > bound:
-            raise self.error(f"{attribute} {shorten(word)} is out of range; allowed are finite numbers up to {bound:g}")
+            message = f"{attribute} {shorten(word)} is out of range"
+            raise self.fault("number-range", message, f"allowed are finite numbers up to {bound:g}")
         return value
 
+    def with_attribute(self, name: str, value: str) -> Edit | None:
+        """Return the edit that gives an attribute a value, or None where the file's encoding does not allow it."""
+        return replace_attribute(self.document.data, self.start, name, value)
+
+    def removed(self) -> Edit | None:
+        """Return the edit that takes the element out, with its line if nothing else is on it."""
+        return remove_element(self.document.data, self.start, self.end)
+
     def check_spelling(self, attributes: tuple[str, ...], children: tuple[str, ...]) -> None:
-        """Refuse an attribute or child that is no known one but looks like a misspelling of one.
+        """Report an attribute or child that is no known one but looks like a misspelling of one.
 
         Others are other tools' extensions and are left alone: URDF files are full of them.
         """
         missing = [name for name in attributes if name not in self.attributes]
-        for given in self.attributes.keys() - attributes if missing else ():
+        for given in sorted(self.attributes.keys() - attributes) if missing else ():
             if near := get_close_matches(given.lower(), missing, n=1, cutoff=0.6):
-                raise self.error(f"unknown attribute {shorten(given)} (did you mean '{near[0]}'?)")
+                self.report("spelling", f"unknown attribute {shorten(given)} (did you mean '{near[0]}'?)")
         for child in self.children:
             if child.tag not in children and (near := get_close_matches(child.tag.lower(), children, n=1, cutoff=0.8)):
-                raise child.error(f"unknown element {shorten(child.tag)} (did you mean '{near[0]}'?)")
+                child.report("spelling", f"unknown element {shorten(child.tag)} (did you mean '{near[0]}'?)")
 
 
 def shorten(text: str, limit: int = 60) -> str:
@@ -117,47 +169,68 @@ def shorten(text: str, limit: int = 60) -> str:
     return repr(text if len(text) <= limit else text[: limit - 3] + "...")
 
 
-def read_xml(path: Path) -> Element:
-    """Read the file into its root Element; raise RobotError naming file and line if it is not plain, bounded XML."""
-    data = _read_bytes(path)
-    # A tag starts with "<" and holds no other "<"; comments and processing instructions may be as long as they like.
-    if long := re.search(rb"<[^!?<][^<]{%d}" % MAX_TAG_BYTES, data):
-        line = data.count(b"\n", 0, long.start()) + 1
-        raise RobotError(f"{path}:{line}: one XML element is longer than {MAX_TAG_BYTES:,} bytes; not a robot")
-    builder = _Builder(path)
-    try:
-        builder.parser.Parse(data, True)
-    except expat.ExpatError as error:
-        raise RobotError(f"{path}:{error.lineno}: not well-formed XML: {expat.ErrorString(error.code)}") from None
-    except (ValueError, LookupError) as error:
-        raise RobotError(f"{path}:1: XML in an encoding that cannot be read ({error}); save it as UTF-8") from None
-    return builder.root
-
-
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """Return the contents of a description; raise Fault if it is no file, too large, empty or cannot be read."""
     try:
         # A named pipe or a device would block or never end.
         if not path.is_file():
-            raise RobotError(f"{path}: {'not a regular file' if path.exists() else 'no such file'}; give a URDF file")
+            message = "not a regular file" if path.exists() else "no such file"
+            raise _file_fault(path, "file", message, "give a URDF file")
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise RobotError(
-                f"{path}: {size:,} bytes; a URDF has at most {MAX_BYTES:,} (meshes go into files of their own)"
-            )
+            message = f"{size:,} bytes; a URDF has at most {MAX_BYTES:,}"
+            raise _file_fault(path, "bounds", message, "meshes go into files of their own")
         data = path.read_bytes()
     except OSError as error:
-        raise RobotError(f"{path}: cannot be read: {error.strerror}") from None
+        raise _file_fault(path, "file", f"cannot be read: {error.strerror}") from None
+    except ValueError as error:  # a path with a NUL
+        raise _file_fault(path, "file", f"cannot be read: {error}") from None
     if not data.strip():
-        raise RobotError(f"{path}:1: the file is empty; a URDF holds one <robot> element")
+        raise _file_fault(path, "file", "the file is empty", "a URDF holds one <robot> element", line=1)
     return data
+
+
+def read_xml(path: Path) -> Element:
+    """Read the file into its root Element; raise Fault naming file and line if it is not plain, bounded XML."""
+    return parse_xml(read_bytes(path), path)
+
+
+def parse_xml(data: bytes, source: Path) -> Element:
+    """Parse the bytes of the file `source` into the root Element; raise Fault if they are not plain, bounded XML."""
+    # A tag starts with "<" and holds no other "<"; comments and processing instructions may be as long as they like.
+    if long := re.search(rb"<[^!?<][^<]{%d}" % MAX_TAG_BYTES, data):
+        line = data.count(b"\n", 0, long.start()) + 1
+        raise _file_fault(source, "bounds", f"one XML element is longer than {MAX_TAG_BYTES:,} bytes", line=line)
+    builder = _Builder(Document(source, data))
+    try:
+        builder.parser.Parse(data, True)
+    except expat.ExpatError as error:
+        raise _malformed(source, data, error) from None
+    except (ValueError, LookupError) as error:
+        message = f"XML in an encoding that cannot be read ({error})"
+        raise _file_fault(source, "xml", message, "save it as UTF-8", line=1) from None
+    return builder.root
+
+
+def _malformed(source: Path, data: bytes, error: expat.ExpatError) -> Fault:
+    """Return the fault for XML that is none; blanks before the declaration are the one mistake with a sure remedy."""
+    message = f"not well-formed XML: {expat.ErrorString(error.code)}"
+    edits: tuple[Edit, ...] = ()
+    if error.code == expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI] and _DECLARATION.match(data):
+        edits = (Edit(0, data.index(b"<"), b""),)
+    return Fault(Finding("xml", source, error.lineno, "", message, "", edits))
+
+
+def _file_fault(path: Path, code: str, message: str, remedy: str = "", line: int = 0) -> Fault:
+    return Fault(Finding(code, path, line, "", message, remedy))
 
 
 class _Builder:
     """Collects expat's events into Elements."""
 
-    def __init__(self, source: Path) -> None:
-        self.source = source
-        self.root = Element(source, 1, "", {})
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.root = Element(document, 1, "", {})
         self.open: list[Element] = []
         self.count = 0
         self.parser = expat.ParserCreate()
@@ -165,23 +238,22 @@ class _Builder:
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
 
+    def _fault(self, code: str, message: str, remedy: str) -> Fault:
+        return _file_fault(self.document.source, code, message, remedy, self.parser.CurrentLineNumber)
+
     def _doctype(self, *_: object) -> None:
-        line = self.parser.CurrentLineNumber
-        raise RobotError(
-            f"{self.source}:{line}: <!DOCTYPE> and entities are not allowed in a robot description; remove it"
-        )
+        raise self._fault("doctype", "<!DOCTYPE> and entities are not allowed in a robot description", "remove it")
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
-        line = self.parser.CurrentLineNumber
         self.count += 1
         if self.count > MAX_ELEMENTS or len(self.open) >= MAX_DEPTH:
             limit = f"{MAX_ELEMENTS:,} elements" if self.count > MAX_ELEMENTS else f"{MAX_DEPTH} levels of elements"
-            raise RobotError(f"{self.source}:{line}: more than {limit}; not a robot description")
+            raise self._fault("bounds", f"more than {limit}", "not a robot description")
         if tag.startswith("xacro:"):
-            raise RobotError(
-                f"{self.source}:{line}: <{tag[:60]}> is a macro; expand the file first: xacro in.xacro > out.urdf"
-            )
-        element = Element(self.source, line, tag, attributes, self._label(tag, attributes))
+            remedy = "expand the file first: sim2real robot import FILE --out FOLDER"
+            raise self._fault("xacro", f"<{tag[:60]}> is a macro", remedy)
+        line, start = self.parser.CurrentLineNumber, self.parser.CurrentByteIndex
+        element = Element(self.document, line, tag, attributes, self._label(tag, attributes), start)
         if self.open:
             self.open[-1].children.append(element)
         else:
@@ -189,7 +261,8 @@ class _Builder:
         self.open.append(element)
 
     def _end(self, _: str) -> None:
-        self.open.pop()
+        element = self.open.pop()
+        element.end = element_end(self.document.data, element.start, self.parser.CurrentByteIndex)
 
     def _label(self, tag: str, attributes: dict[str, str]) -> str:
         name = f" {shorten(attributes['name'])}" if tag in _NAMED and "name" in attributes else ""

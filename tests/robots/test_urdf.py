@@ -24,7 +24,6 @@ InertialOf = Callable[[RobotModel, str], Inertial]
 FAULTS = {
     "joint twice": ('name="flange"', 'name="shoulder"', "joint 'shoulder'", "taken by the joint in line 15"),
     "link twice": ('link name="tool"', 'link name="arm"', "link 'arm'", "taken by the link in line 5"),
-    "name of joint and link": ('name="flange"', 'name="arm"', "joint 'arm'", "taken by the link"),
     "no name": ('<link name="tool"/>', "<link/>", "link", "name is missing"),
     "empty name": ('link name="tool"', 'link name=" "', "link ' '", "name is missing"),
     "percent name": ('link name="tool"', 'link name="%n%s"', "link '%n%s'", "without %"),
@@ -41,7 +40,8 @@ FAULTS = {
     "floating": ('type="revolute"', 'type="floating"', "joint 'shoulder'", "not supported yet"),
     "unknown type": ('type="revolute"', 'type="revolut"', "joint 'shoulder'", "did you mean 'revolute'?"),
     "no type": ('type="revolute"', "", "joint 'shoulder'", "type is missing"),
-    "mimic": ("<axis", '<mimic joint="x"/><axis', "joint 'shoulder': mimic", "not supported yet"),
+    "mimic": ("<axis", '<mimic joint="x"/><axis', "joint 'shoulder'", "mimics 'x', no movable joint"),
+    "mimic of itself": ("<axis", '<mimic joint="shoulder"/><axis', "joint 'shoulder'", "mimics itself"),
     "decimal comma": ('mass value="1.5"', 'mass value="1,5"', "link 'arm': inertial: mass", "'1,5' is not a number"),
     "word": ('mass value="1.5"', 'mass value="heavy"', "link 'arm': inertial: mass", "'heavy' is not a number"),
     "underscore": ('mass value="1.5"', 'mass value="1_5"', "link 'arm': inertial: mass", "'1_5' is not a number"),
@@ -74,13 +74,18 @@ FAULTS = {
     "no bounds": ('lower="-1" upper="1"', "", "joint 'shoulder': limit", "both missing"),
     "reversed limits": ('lower="-1"', 'lower="2"', "joint 'shoulder': limit", "larger than upper"),
     "nan limit": ('lower="-1"', 'lower="nan"', "joint 'shoulder': limit", "not a number"),
-    "no effort": ('effort="10"', "", "joint 'shoulder': limit", "effort is missing"),
     "negative effort": ('effort="10"', 'effort="-1"', "joint 'shoulder': limit", "effort -1 must not be negative"),
     "negative velocity": ('velocity="3"', 'velocity="-3"', "joint 'shoulder': limit", "velocity -3 must not"),
     "negative damping": ('damping="0.1"', 'damping="-1"', "joint 'shoulder': dynamics", "damping -1 must not"),
     "box": ('size="1 2 3"', 'size="1 -1 3"', "link 'arm': visual: geometry: box", "larger than 0"),
     "cylinder": ('length="0.5"', 'length="0"', "link 'arm': collision: geometry: cylinder", "length 0 must be"),
-    "capsule": ("<box size=", "<capsule size=", "link 'arm': visual: geometry", "got <capsule>"),
+    "cone": ("<box size=", "<cone size=", "link 'arm': visual: geometry", "got <cone>"),
+    "capsule": (
+        '<box size="1 2 3"/>',
+        '<capsule radius="1"/>',
+        "link 'arm': visual: geometry: capsule",
+        "length is missing",
+    ),
     "no geometry": (
         '<geometry><box size="1 2 3"/></geometry>',
         "",
@@ -97,7 +102,7 @@ FAULTS = {
         "'inertial'?",
     ),
     "misspelt attribute": ('lower="-1" ', 'lowr="-1" ', "joint 'shoulder': limit", "did you mean 'lower'?"),
-    "xacro": ('<link name="tool"/>', '<link name="tool"/><xacro:wheel/>', "<xacro:wheel>", "xacro in.xacro"),
+    "xacro": ('<link name="tool"/>', '<link name="tool"/><xacro:wheel/>', "<xacro:wheel>", "sim2real robot import"),
 }
 
 
