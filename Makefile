@@ -37,7 +37,7 @@ LOCKED := $(VENV)/.locked-$(ROS)
 READY := $(VENV)/.ready
 TESTS := $(VENV)/.tests
 
-.PHONY: help setup demo test test-fast lint format bench lock clean
+.PHONY: help setup demo test test-fast lint format bench corpus fidelity fuzz lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,15 @@ format: $(READY) $(TESTS)  ## rewrite the code in the style that lint asks for
 
 bench: $(READY)  ## steps/s of training beside the raw speed of the engines
 	$(BIN)/python -m benchmarks.training
+
+corpus: $(READY) $(TESTS)  ## every URDF of two collections in both engines, judged by Pinocchio; writes docs/corpus.md
+	$(BIN)/python -m benchmarks.corpus
+
+fidelity: $(READY)  ## both engines beside closed-form answers of mechanics
+	$(BIN)/python -m benchmarks.fidelity
+
+fuzz: $(READY) $(TESTS)  ## 20,000 mutated descriptions and meshes: read, or refused in one line
+	$(BIN)/python -m benchmarks.fuzz
 
 lock: $(READY)  ## resolve the newest versions that pyproject.toml allows into requirements/*.lock
 	$(BIN)/python requirements/lock.py
