@@ -21,8 +21,9 @@ from mujoco import rollout
 from randomization import Randomization, Variant, stream
 from robots import Robot, load_robot, write_urdf
 from sim2real.quiet import quiet
-from sim2real.sim.bullet import damping_span, joint_inertia, spans
-from sim2real.sim.mujoco import build_spec
+from sim2real.sim.bodies import engine_model, joint_inertia
+from sim2real.sim.bullet_bodies import damping_span, spans
+from sim2real.sim.mujoco_model import build_spec
 
 with quiet(1), quiet(2):
     import pybullet
@@ -83,7 +84,7 @@ def _bullet_world(robot: Robot, variant: Variant, plain: bool) -> tuple[int, int
     pybullet.setGravity(0, 0, -9.81, physicsClientId=client)
     with tempfile.TemporaryDirectory() as folder:
         urdf = Path(folder) / "robot.urdf"
-        write_urdf(robot.model, urdf)
+        write_urdf(engine_model(robot), urdf)
         flags = pybullet.URDF_USE_INERTIA_FROM_FILE
         body = pybullet.loadURDF(str(urdf), useFixedBase=robot.fixed_base, flags=flags, physicsClientId=client)
     damping, friction = variant.block("damping")[0].tolist(), variant.block("friction")[0].tolist()

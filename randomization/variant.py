@@ -60,13 +60,16 @@ QUANTITIES: tuple[Quantity, ...] = (
 
 
 class VariantSpace:
-    """The coordinates of a Variant for one robot: `mass/pole`, `friction/slider_to_cart`, `latency`, ..."""
+    """The coordinates of a Variant for one robot: `mass/pole`, `friction/slider_to_cart`, `latency`, ...
+
+    A body is what fixed joints hold together, named after its topmost link (`Robot.merged`).
+    """
 
     def __init__(self, robot: Robot) -> None:
         self.robot_name = robot.name
         members = {
             "world": ("",),
-            "body": robot.model.bodies,
+            "body": robot.merged.model.bodies,
             "joint": robot.joint_names,
             "actuator": robot.actuator_names,
         }
@@ -83,8 +86,10 @@ class VariantSpace:
 
     @cached_property
     def _slices(self) -> dict[str, slice]:
+        """A robot without motors has no strength: its slice is empty."""
         kinds = [q.name for q in self.quantities]
-        return {name: slice(kinds.index(name), kinds.index(name) + kinds.count(name)) for name in dict.fromkeys(kinds)}
+        starts = {q.name: kinds.index(q.name) if q.name in kinds else 0 for q in QUANTITIES}
+        return {name: slice(start, start + kinds.count(name)) for name, start in starts.items()}
 
     def block(self, quantity: str) -> slice:
         """Return the columns of one quantity, in canonical order of its bodies, joints or actuators."""

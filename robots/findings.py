@@ -79,11 +79,46 @@ def errors(findings: Iterable[Finding]) -> Iterator[Finding]:
     return (finding for finding in findings if finding.severity == "error")
 
 
+def apart(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings whose edits can be made together: of two that change the same bytes the first."""
+    chosen: list[Finding] = []
+    taken: list[Edit] = []
+    for finding in findings:
+        if not any(new.start < old.end and old.start < new.end for new in finding.edits for old in taken):
+            chosen.append(finding)
+            taken += finding.edits
+    return chosen
+
+
 def apply_edits(data: bytes, edits: Iterable[Edit]) -> bytes:
     """Return `data` with the edits made; of two that overlap the first one wins."""
     parts, at = [], 0
-    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
-        if edit.start >= at:
-            parts += [data[at : edit.start], edit.text]
-            at = edit.end
+    for edit in _in_order(edits):
+        parts += [data[at : edit.start], edit.text]
+        at = edit.end
     return b"".join([*parts, data[at:]])
+
+
+def old_lines(data: bytes, edits: Iterable[Edit]) -> list[int]:
+    """Return, for each line of `data` with the edits made, the line of `data` that it comes from, both from 1."""
+    lines, at, line = [1], 0, 1
+    for edit in _in_order(edits):
+        kept = data.count(b"\n", at, edit.start)
+        lines += range(line + 1, line + kept + 1)
+        line += kept
+        lines += [line] * edit.text.count(b"\n")
+        line += data.count(b"\n", edit.start, edit.end)
+        if not edit.text and data[: edit.start][-1:] in (b"", b"\n"):
+            lines[-1] = line  # whole lines are gone
+        at = edit.end
+    lines += range(line + 1, line + data.count(b"\n", at) + 1)
+    return lines
+
+
+def _in_order(edits: Iterable[Edit]) -> list[Edit]:
+    """Return the edits from first to last byte, without those that overlap the one before."""
+    ordered: list[Edit] = []
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end)):
+        if not ordered or edit.start >= ordered[-1].end:
+            ordered.append(edit)
+    return ordered

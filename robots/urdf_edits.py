@@ -43,12 +43,20 @@ def remove_element(data: bytes, start: int, end: int) -> Edit | None:
     """Take out the element from `start` to `end`, with its line if nothing else is on it."""
     if tag_end(data, start) is None or end <= start:
         return None
-    before = re.compile(rb"[ \t]*$").search(data[:start])
+    first = start
+    while first > 0 and data[first - 1] in b" \t":
+        first -= 1
     after = re.compile(rb"[ \t]*\r?\n").match(data, end)
-    first = before.start() if before else start
     if after and (first == 0 or data[first - 1 : first] == b"\n"):
         return Edit(first, after.end(), b"")
     return Edit(start, end, b"")
+
+
+def replace_element(data: bytes, start: int, end: int, xml: str) -> Edit | None:
+    """Put `xml` in the place of the element from `start` to `end`."""
+    if tag_end(data, start) is None or end <= start:
+        return None
+    return Edit(start, end, xml.encode())
 
 
 def append_child(data: bytes, start: int, end: int, xml: str) -> Edit | None:

@@ -2,16 +2,21 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from robots.merge import merge_fixed
 from robots.model import Inertial, Joint, Link, RobotModel
+from robots.urdf_mend import mend_inertia, mend_mass
+from robots.urdf_solids import Solids
 from robots.urdf_xml import Element
 from sim2real.errors import nearest
 
 MAX_MOVABLE = 127  # PyBullet's MAX_DEGREE_OF_FREEDOM is 128; its getJointState fails from 128 on
 MIN_MASS = 1e-9  # [kg]
 MIN_INERTIA = 1e-15  # [kg m^2], MuJoCo's mjMINVAL: it refuses moving bodies below
+GROUND = ("world", "map", "odom", "ground")  # names of a root that is no part of the robot
 
 _ROUNDING = 1e-12
 
@@ -91,7 +96,8 @@ def check_mimics(model: RobotModel, elements: Elements) -> None:
             name = followed.mimic.joint
             if name not in movable:
                 if followed is joint:
-                    at.report("mimic", f"mimics '{name[:60]}', no movable joint{nearest(name[:60], movable)}")
+                    message = f"mimics '{name[:60]}', no movable joint{nearest(name[:60], movable)}"
+                    at.report("mimic", message, *_mend_mimic(at, joint.name, name, movable))
                 break
             if name in seen:
                 at.report("mimic", f"mimics itself by way of joint '{name}'", "let it follow a joint that is free")
@@ -100,35 +106,76 @@ def check_mimics(model: RobotModel, elements: Elements) -> None:
             followed = movable[name]
 
 
-def check_masses(model: RobotModel, elements: Elements, floating_base: bool) -> None:
+def _mend_mimic(at: Element, own: str, name: str, movable: Mapping[str, Joint]) -> tuple[Any, ...]:
+    """Return remedy and edits for a mimicked joint that was renamed with a prefix, as the joint itself was."""
+    found = [other for other in movable if other.endswith(name) and own.startswith(other.removesuffix(name))]
+    found = [other for other in found if other not in (own, name)]
+    if len(found) != 1:
+        return ("name a joint that is free",)
+    return f'write joint="{found[0]}"', *(mimic.with_attribute("joint", found[0]) for mimic in at.all("mimic"))
+
+
+def check_masses(model: RobotModel, elements: Elements, floating: bool) -> None:
     """Report what moves and has no mass, or a mass whose inertia no body can have.
 
-    What fixed joints hold together moves as one and needs one mass; the root's part moves only with `floating_base`.
+    What fixed joints hold together is one body for the engines and is judged as one; the root's moves if `floating`.
     """
-    leader = {model.root.name: model.root.name}
-    for joint in model.joints:
-        leader[joint.child] = leader[joint.parent] if joint.type == "fixed" else joint.child
-    mass: dict[str, float] = defaultdict(float)
+    merged, solids = merge_fixed(model), Solids()
+    groups: dict[str, list[Link]] = defaultdict(list)
     for link in model.links:
-        first = leader[link.name]
-        moves = floating_base or first != model.root.name
-        if link.inertial is not None:
-            mass[first] += link.inertial.mass
-            if moves:
-                _check_inertia(elements["link", link.name], link.inertial)
+        groups[merged.frames[link.name][0]].append(link)
     movers = {joint.child: f"joint '{joint.name}'" for joint in model.joints}
-    for first in dict.fromkeys(leader.values()):
-        if mass[first] < MIN_MASS and (floating_base or first != model.root.name):
-            by = movers.get(first, "its floating base")
+    for body in merged.model.links:
+        moves = floating or body.name != model.root.name
+        if body.inertial is not None and body.inertial.mass >= MIN_MASS:
+            if moves or _refused_at_rest(body.inertial):
+                _check_body(body.inertial, groups[body.name], elements, solids)
+        elif moves:
+            by = movers.get(body.name, "its floating base")
             message = f"is moved by {by}, but neither it nor what is fixed to it has a mass"
-            elements["link", first].report("mass-missing", message, "add <inertial> [kg, kg m^2]")
+            remedy, edits = mend_mass(elements["link", body.name], model.link(body.name), solids)
+            elements["link", body.name].report("mass-missing", message, remedy, *edits)
 
 
-def _check_inertia(link: Element, inertial: Inertial) -> None:
-    code, shown = inertia_fault(inertial)
-    if code:
-        at = next((e for outer in link.all("inertial") for e in outer.all("inertia")), link)
-        at.report(code, shown, "compute them from the shape (solid sphere: 0.4 m r^2)")
+def _refused_at_rest(inertial: Inertial) -> bool:
+    """Return whether MuJoCo refuses an inertia even of what never moves; zeros, as a placeholder, it takes."""
+    return inertia_fault(inertial)[0] == "inertia-triangle" or _negative(inertial)
+
+
+def guess_floating(model: RobotModel) -> bool:
+    """Return whether the base is taken to float: it has mass, or what is fixed to it has, and is not named for ground.
+
+    Names for ground: world, map, odom, ground.
+    """
+    if model.root.name.lower() in GROUND:
+        return False
+    return bool(merge_fixed(model).model.root.inertial)
+
+
+def _check_body(body: Inertial, links: list[Link], elements: Elements, solids: Solids) -> None:
+    """Report the parts of one moving body whose inertia makes it impossible, and note those that it can bear."""
+    faults = [(link, *inertia_fault(link.inertial)) for link in links if link.inertial]
+    faulty = [(link, code, what) for link, code, what in faults if code]
+    code, what = inertia_fault(body)
+    if code and not faulty:
+        faulty = [(links[0], code, what)]
+    for link, own_code, own in faulty:
+        element = elements["link", link.name]
+        at = next((e for outer in element.all("inertial") for e in outer.all("inertia")), element)
+        if code or _negative(link.inertial):
+            remedy, edits = mend_inertia(element, link, own_code, solids)
+            at.report(own_code, own, remedy, *edits)
+        else:
+            at.report("inertia-part", f"{own}; with what is fixed to it the body is sound", "give it its own inertia")
+
+
+def _negative(inertial: Inertial | None) -> bool:
+    """Return whether a moment is negative beyond rounding."""
+    if inertial is None:
+        return False
+    xx, xy, xz, yy, yz, zz = inertial.inertia
+    moments = np.linalg.eigvalsh([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return bool(moments[0] < -1e-9 * max(abs(moments[2]), MIN_INERTIA))
 
 
 def inertia_fault(inertial: Inertial) -> tuple[str, str]:

@@ -1,16 +1,22 @@
 """The shapes of a URDF: `<visual>` and `<collision>` elements, their meshes and colours."""
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from robots.findings import Edit, Fault, Finding
 from robots.mesh import check_mesh, find_mesh
 from robots.model import Box, Capsule, Cylinder, Geometry, Mesh, Pose, Shape, Sphere, Vector3
-from robots.urdf_xml import Element
+from robots.urdf_xml import Element, shorten
 from sim2real.errors import RobotError
 
 Rgba = tuple[float, float, float, float]
+
+# What is wrong with a <visual> that may as well be left out.
+_WITHOUT = ("size", "geometry", "element-missing", "mesh-missing", "mesh-outside", "mesh-broken", "mesh-scale")
 
 
 class ShapeReader:
@@ -41,8 +47,12 @@ class ShapeReader:
     def shapes(self, link: Element, tag: str) -> Iterator[Shape]:
         """Yield the sound shapes among a link's `<visual>` or `<collision>` elements, and report the others."""
         for element in link.all(tag):
-            with element.collecting():
-                yield self._shape(element)
+            try:
+                shape = self._shape(element)
+            except Fault as fault:
+                element.document.add(_removable(fault.finding, element))
+            else:
+                yield shape
 
     def _shape(self, element: Element) -> Shape:
         """Return the Shape of a `<visual>` or `<collision>`; raise Fault if that is not one sound shape."""
@@ -52,6 +62,9 @@ class ShapeReader:
             given = ", ".join(f"<{child.tag[:60]}>" for child in geometry.children[:5]) or "nothing"
             allowed = ", ".join(self._kinds)
             message = f"must hold exactly one of {allowed} (others are not supported), got {given}"
+            if len(kinds) > 1:
+                remedy = f"keep the <{kinds[0].tag}>, which the engines take"
+                raise geometry.fault("geometry", message, remedy, *(kind.removed() for kind in kinds[1:]))
             raise geometry.fault("geometry", message)
         return Shape(self._kinds[kinds[0].tag](kinds[0]), read_origin(element), self._rgba(element))
 
@@ -69,13 +82,32 @@ class ShapeReader:
         if filename not in self._meshes:
             code = "mesh-missing"
             try:
-                path = find_mesh(filename, self._folder, self._roots)
+                path = find_mesh(plain_name(filename), self._folder, self._roots)
                 code = "mesh-broken"
                 check_mesh(path)
             except RobotError as error:
+                code = "mesh-outside" if code == "mesh-missing" and "lies outside" in str(error) else code
                 raise element.fault(code, str(error)) from None
             self._meshes[filename] = path
         return Mesh(self._meshes[filename], scale)
+
+
+def plain_name(filename: str) -> str:
+    """Return a mesh's name without `file://`, and with `package://name/` where a slash too many precedes the name."""
+    if filename.startswith("file://"):
+        return filename.removeprefix("file://")
+    return re.sub("^package:///+", "package://", filename)
+
+
+def _removable(finding: Finding, element: Element) -> Finding:
+    """Return the finding with the remedy of leaving the shape out, where physics is the same without it."""
+    if finding.edits or finding.code not in (_WITHOUT if element.tag == "visual" else ("size",)):
+        return finding
+    edit = element.removed()
+    remedy = f"remove the <{element.tag}>"
+    if finding.remedy:
+        remedy = f"{finding.remedy}, or {remedy}"
+    return replace(finding, remedy=remedy, edits=() if edit is None else (edit,))
 
 
 def read_origin(element: Element) -> Pose:
@@ -116,8 +148,26 @@ def _colour(material: Element) -> Rgba | None:
     color = material.optional("color")
     if color is None:
         return None
+    if not color.attributes.get("rgba", "").strip():
+        raise color.fault("attribute-missing", "attribute rgba is missing or empty", "remove it", color.removed())
+    if len(color.attributes["rgba"].split()) == 3:
+        opaque = f"{color.attributes['rgba'].strip()} 1"
+        message = f"rgba {shorten(color.attributes['rgba'])} has no opacity"
+        raise color.fault("number-count", message, f"write {opaque[:60]}", color.with_attribute("rgba", opaque))
     rgba = cast(Rgba, color.numbers("rgba", 4))
     if not all(0 <= part <= 1 for part in rgba):
         message = f"rgba {color.attributes['rgba'][:60]} must be four numbers from 0 to 1"
-        raise color.fault("color", message, "divide by 255")
+        remedy, edits = _scaled(color, rgba)
+        raise color.fault("color", message, remedy, *edits)
     return rgba
+
+
+def _scaled(color: Element, rgba: Rgba) -> tuple[str, tuple[Edit | None, ...]]:
+    """Return remedy and edits for a colour of 0 to 255; an opacity of 0 to 1 beside it is one already."""
+    if min(rgba) < 0 or max(rgba) > 255:
+        return "write red, green, blue and opacity", ()
+    parts = [part / 255 for part in rgba]
+    if rgba[3] <= 1:
+        parts[3] = rgba[3]
+    written = " ".join(f"{part:.6g}" for part in parts)
+    return f"divide by 255: {written}", (color.with_attribute("rgba", written),)

@@ -13,20 +13,22 @@ from math import isfinite
 from pathlib import Path
 from xml.parsers import expat
 
-from robots.findings import Edit, Fault, Finding
-from robots.urdf_edits import element_end, remove_element, replace_attribute
+from robots.findings import Edit, Fault, Finding, errors
+from robots.urdf_edits import element_end, remove_element, replace_attribute, replace_element
+from robots.urdf_numbers import NUMBER, meant
 
 MAX_BYTES = 20_000_000
 MAX_TAG_BYTES = 1_000_000  # one tag of 20 MB can hold millions of attributes: gigabytes once parsed
-MAX_ELEMENTS = 500_000
+MAX_ELEMENTS = 100_000  # a robot of 1,000 links has some 20,000
 MAX_DEPTH = 64
 MAX_NAME = 200  # PyBullet keeps names in buffers of 1,024 bytes
 MAX_NUMBER = 1e9  # the largest length, mass, ... of a robot; squares of it are still far from overflow
 MAX_FINDINGS = 200  # in one file; a broken generator repeats one fault thousands of times
 
-_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?", re.ASCII)
 _NAMED = ("link", "joint")
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")  # half of its bytes are 0
 _DECLARATION = re.compile(rb"\s*<\?xml")
+_CONTROL = re.compile(rb"[\0-\x08\x0b\x0c\x0e-\x1f]+")  # characters that XML has no place for
 
 
 @dataclass
@@ -38,8 +40,9 @@ class Document:
     findings: list[Finding] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
-        """Keep a finding, up to MAX_FINDINGS."""
-        if len(self.findings) < MAX_FINDINGS:
+        """Keep a finding, up to MAX_FINDINGS; the first error always, so that none passes for sound."""
+        first_error = finding.severity == "error" and not any(errors(self.findings))
+        if len(self.findings) < MAX_FINDINGS or first_error:
             self.findings.append(finding)
 
 
@@ -117,25 +120,36 @@ class Element:
         """Return an attribute as a finite float of magnitude <= `bound`; `default` stands for a missing one."""
         if default is not None and attribute not in self.attributes:
             return default
-        return self._float(attribute, self.text(attribute).strip(), bound)
+        text = self.text(attribute)
+        return self._float(attribute, text.strip(), bound, meant(text, 1))
 
     def numbers(self, attribute: str, count: int, default: tuple[float, ...] | None = None) -> tuple[float, ...]:
         """Return an attribute as exactly `count` finite floats separated by blanks; `default` for a missing one."""
         if default is not None and attribute not in self.attributes:
             return default
-        words = self.text(attribute).split()
-        values = tuple(self._float(attribute, word, MAX_NUMBER) for word in words)
+        text = self.text(attribute)
+        words, mended = text.split(), None
+        if len(words) != count or not all(map(NUMBER.fullmatch, words)):
+            mended = meant(text, count)
+        values = tuple(self._float(attribute, word, MAX_NUMBER, mended) for word in words)
         if len(values) != count:
             given = shorten(" ".join(words))
             message = f"{attribute} must be {count} numbers separated by blanks, got {len(values)} in {given}"
-            mend = self.with_attribute(attribute, " ".join(words[:count])) if len(values) > count else None
-            raise self.fault("number-count", message, f"write {count} numbers", mend)
+            remedy, edits = self._write(attribute, mended, f"write {count} numbers")
+            raise self.fault("number-count", message, remedy, *edits)
         return values
 
-    def _float(self, attribute: str, word: str, bound: float) -> float:
-        if not _NUMBER.fullmatch(word):
+    def _write(self, attribute: str, value: str | None, otherwise: str) -> tuple[str, tuple[Edit | None, ...]]:
+        """Return remedy and edits that give an attribute its value; the remedy `otherwise` if that is not known."""
+        if value is None:
+            return otherwise, ()
+        return f'write {attribute}="{value}"', (self.with_attribute(attribute, value),)
+
+    def _float(self, attribute: str, word: str, bound: float, mended: str | None = None) -> float:
+        if not NUMBER.fullmatch(word):
             message = f"{attribute} {shorten(word)} is not a number"
-            raise self.fault("number", message, "write digits with a decimal point, as 1.5")
+            remedy, edits = self._write(attribute, mended, "write digits with a decimal point, as 1.5")
+            raise self.fault("number", message, remedy, *edits)
         value = float(word)
         if not isfinite(value) or abs(value) > bound:
             message = f"{attribute} {shorten(word)} is out of range"
@@ -145,6 +159,10 @@ class Element:
     def with_attribute(self, name: str, value: str) -> Edit | None:
         """Return the edit that gives an attribute a value, or None where the file's encoding does not allow it."""
         return replace_attribute(self.document.data, self.start, name, value)
+
+    def replaced(self, xml: str) -> Edit | None:
+        """Return the edit that puts `xml` in the element's place."""
+        return replace_element(self.document.data, self.start, self.end, xml)
 
     def removed(self) -> Edit | None:
         """Return the edit that takes the element out, with its line if nothing else is on it."""
@@ -213,12 +231,18 @@ def parse_xml(data: bytes, source: Path) -> Element:
 
 
 def _malformed(source: Path, data: bytes, error: expat.ExpatError) -> Fault:
-    """Return the fault for XML that is none; blanks before the declaration are the one mistake with a sure remedy."""
+    """Return the fault for XML that is none; two mistakes have a sure remedy."""
     message = f"not well-formed XML: {expat.ErrorString(error.code)}"
     edits: tuple[Edit, ...] = ()
+    remedy = ""
     if error.code == expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI] and _DECLARATION.match(data):
         edits = (Edit(0, data.index(b"<"), b""),)
-    return Fault(Finding("xml", source, error.lineno, "", message, "", edits))
+        remedy = "remove the blanks in front of the declaration"
+    elif (control := _CONTROL.search(data)) and not data.startswith(_UTF16):
+        edits = tuple(Edit(found.start(), found.end(), b"") for found in _CONTROL.finditer(data))
+        line = data.count(b"\n", 0, control.start()) + 1
+        remedy = f"remove the control characters, the first in line {line}"
+    return Fault(Finding("xml", source, error.lineno, "", message, remedy, edits))
 
 
 def _file_fault(path: Path, code: str, message: str, remedy: str = "", line: int = 0) -> Fault:

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from robots import Robot
+from robots import Actuator, Robot
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -52,8 +52,17 @@ class DelayLine:
             self._arrival = np.concatenate([np.repeat(self._arrival[:, :1], missing, axis=1), self._arrival], axis=1)
 
 
+def servo(actuator: Actuator) -> tuple[float, float, float]:
+    """Return a motor's law as three numbers a, b, c: tau = clip(a command + b q + c dq, +-effort)."""
+    laws = {
+        "effort": (1.0, 0.0, 0.0),
+        "velocity": (actuator.kd, 0.0, -actuator.kd),
+        "position": (actuator.kp, -actuator.kp, -actuator.kd),
+    }
+    return laws[actuator.mode]
+
+
 def holding_command(robot: Robot, q: Array) -> Array:
     """Return the command that keeps a robot where it is: (n, n_actuators) from q (n, n_joints)."""
-    if robot.command_mode == "position":
-        return q[:, robot.actuated]
-    return np.zeros((len(q), robot.n_actuators))
+    position = np.array([actuator.mode == "position" for actuator in robot.actuators])
+    return np.where(position, q[:, robot.actuated], 0.0)

@@ -99,6 +99,8 @@ class Engine(Protocol):
     def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """Put `worlds` into joint positions q and velocities dq: (len(worlds), n_joints), base at rest at the origin.
 
+        A joint that mimics another goes where that one puts it, whatever q and dq say of it.
+
         Commands on their way are dropped; until the first command arrives, motors hold: zero effort or velocity, or the
         reset position. With `keep_commands` they arrive all the same, as in a twin that is put onto its robot. A world
         that was not healthy is rebuilt from scratch first.
@@ -107,7 +109,7 @@ class Engine(Protocol):
     def step(self, command: Array, delay: Array) -> None:
         """Advance all worlds by one control period.
 
-        command: (n_worlds, n_actuators), in the unit of the robot's command mode, finite
+        command: (n_worlds, n_actuators), each in the unit of its motor's mode, finite
         delay: (n_worlds,) [s] from now until this command reaches the motors; earlier commands act until then
         """
 

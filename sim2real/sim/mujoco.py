@@ -1,24 +1,22 @@
 """MuJoCo worlds: a model per world, all stepped by one threaded `mujoco.rollout` call a control period.
 
-The MuJoCo model is built from the RobotModel, not from the URDF: MuJoCo's own URDF reader fuses the root into the world
-and drops visuals, and would be a second opinion of what the file means.
+`sim2real.sim.mujoco_model` builds the model of one world.
 """
 
 import copy
-from typing import Any
 
 import mujoco
 import numpy as np
 from mujoco import rollout
-from numpy.typing import NDArray
 
 from randomization import Variant, VariantSpace
-from robots import Joint, Link, Robot
-from robots.model import Box, Cylinder, Mesh, Pose, Shape, Sphere
+from robots import Robot
+from robots.kinematics import follow
 from sim2real.errors import EngineError
 from sim2real.sim.actuators import DelayLine, holding_command
-from sim2real.sim.engine import GRAVITY, Array, Index, WorldState
-from sim2real.sim.rotations import from_rpy, inverse, rotate
+from sim2real.sim.engine import Array, Index, WorldState
+from sim2real.sim.mujoco_model import body_name, build_spec
+from sim2real.sim.rotations import compose, from_rpy, inverse, rotate
 
 # Its own handler writes MUJOCO_LOG.TXT into the working folder. A diverged world is seen, counted and reported by us.
 mujoco.set_mju_user_warning(lambda _: None)
@@ -53,7 +51,10 @@ class MujocoEngine:
         self._qpos = 1 + np.array([j.qposadr[0] for j in joints], dtype=np.intp)  # after the time
         self._qvel = 1 + model.nq + np.array([j.dofadr[0] for j in joints], dtype=np.intp)
         self._dofs = self._qvel - 1 - model.nq
-        self._bodies = np.array([model.body(name).id for name in robot.model.bodies], dtype=np.intp)
+        self._bodies = np.array([model.body(body_name(name)).id for name in robot.merged.model.bodies], dtype=np.intp)
+        if robot.file.imu:
+            body, pose = robot.merged.frames[robot.file.imu.link]
+            self._imu_body, self._imu_turn = model.body(body_name(body)).id, from_rpy(np.array(pose.rpy))
 
     def apply(self, variant: Variant, worlds: Index) -> None:
         """See `Engine.apply`."""
@@ -74,6 +75,7 @@ class MujocoEngine:
 
     def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
+        q, dq = follow(self.robot.model, q, dq)
         if not keep_commands:
             self._delays.reset(holding_command(self.robot, q), worlds)
         self.rebuilt += int((~self.state.healthy[worlds]).sum())  # the state is the whole world: writing it rebuilds it
@@ -113,110 +115,21 @@ class MujocoEngine:
             state.base_quaternion[worlds] = physics[:, [5, 6, 7, 4]]  # w, x, y, z in MuJoCo
             state.base_velocity[worlds] = velocity[:, :3]
             state.base_angular_velocity[worlds] = rotate(state.base_quaternion[worlds], velocity[:, 3:6])
-        if self.robot.file.imu:
-            for world in worlds:
-                state.imu_quaternion[world], state.imu_angular_velocity[world] = self._imu(world)
+        if self.robot.file.imu and len(worlds):
+            turns, speeds = zip(*(self._imu(world) for world in worlds.tolist()), strict=True)
+            quaternion = compose(np.array(turns)[:, [1, 2, 3, 0]], self._imu_turn)
+            state.imu_quaternion[worlds] = quaternion
+            state.imu_angular_velocity[worlds] = rotate(inverse(quaternion), np.array(speeds))
         state.quarantine(self.robot)
 
     def _imu(self, world: int) -> tuple[Array, Array]:
-        """Orientation and angular velocity of the IMU; sensors of a rollout would be one physics step old."""
+        """Return orientation (w, x, y, z) and angular velocity in the world of the body that bears the IMU.
+
+        Sensors of a rollout would be one physics step old.
+        """
         model, data = self._models[world], self._data[0]
         mujoco.mj_setState(model, data, self._physics[world], _FULL)
         mujoco.mj_kinematics(model, data)
         mujoco.mj_comPos(model, data)
         mujoco.mj_comVel(model, data)
-        body = data.body(self.robot.file.imu.link)  # type: ignore[union-attr]
-        quaternion = body.xquat[[1, 2, 3, 0]]
-        return quaternion, rotate(inverse(quaternion), body.cvel[:3])
-
-
-def build_spec(robot: Robot) -> Any:
-    """Return the MjSpec of one world: the robot, gravity, and a floor where the base is free."""
-    spec = mujoco.MjSpec()
-    spec.modelname = robot.name
-    spec.option.timestep = robot.control_dt / robot.substeps
-    spec.option.gravity = [0, 0, GRAVITY]
-    spec.option.integrator = mujoco.mjtIntegrator.mjINT_IMPLICITFAST
-    spec.option.disableflags = mujoco.mjtDisableBit.mjDSBL_AUTORESET  # a diverged world is ours to see
-    spec.compiler.degree = False
-    spec.compiler.autolimits = False
-    spec.compiler.balanceinertia = False
-    root = _add_link(spec, spec.worldbody, robot.model.root, Pose((0.0, 0.0, robot.file.base_height), (0.0, 0.0, 0.0)))
-    if not robot.fixed_base:
-        root.add_freejoint(name="base")
-        spec.worldbody.add_geom(
-            name="floor", type=mujoco.mjtGeom.mjGEOM_PLANE, size=[0, 0, 1], contype=0, conaffinity=1
-        )
-    bodies = {robot.model.root.name: root}
-    for joint in robot.model.joints:
-        body = _add_link(spec, bodies[joint.parent], robot.model.link(joint.child), joint.origin)
-        bodies[joint.child] = body
-        if joint.type != "fixed":
-            _add_joint(spec, body, joint)
-    for actuator in robot.actuators:
-        gain, bias = {
-            "effort": (1.0, [0, 0, 0]),
-            "velocity": (actuator.kd, [0, 0, -actuator.kd]),
-            "position": (actuator.kp, [0, -actuator.kp, -actuator.kd]),
-        }[actuator.mode]
-        motor = spec.add_actuator(name=actuator.joint, target=actuator.joint, trntype=mujoco.mjtTrn.mjTRN_JOINT)
-        motor.gainprm[0], motor.biasprm[:3] = gain, bias
-        motor.gaintype, motor.biastype = mujoco.mjtGain.mjGAIN_FIXED, mujoco.mjtBias.mjBIAS_AFFINE
-        motor.forcelimited, motor.forcerange = True, [-actuator.effort, actuator.effort]
-        spec.add_sensor(
-            name=f"effort/{actuator.joint}",
-            type=mujoco.mjtSensor.mjSENS_ACTUATORFRC,
-            objtype=mujoco.mjtObj.mjOBJ_ACTUATOR,
-            objname=actuator.joint,
-        )
-    return spec
-
-
-def _add_link(spec: Any, parent: Any, link: Link, pose: Pose) -> Any:
-    body = parent.add_body(name=link.name, pos=pose.xyz, quat=_wxyz(pose))
-    if link.inertial and link.inertial.mass > 0:
-        ixx, ixy, ixz, iyy, iyz, izz = link.inertial.inertia
-        body.explicitinertial = True
-        body.mass, body.ipos = link.inertial.mass, link.inertial.origin.xyz
-        rotation = np.zeros(9)
-        mujoco.mju_quat2Mat(rotation, _wxyz(link.inertial.origin))
-        matrix = (
-            rotation.reshape(3, 3)
-            @ np.array([[ixx, ixy, ixz], [ixy, iyy, iyz], [ixz, iyz, izz]])
-            @ rotation.reshape(3, 3).T
-        )
-        body.fullinertia = matrix[[0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]]
-    for number, shape in enumerate(link.collisions):
-        _add_collision(spec, body, shape, f"{link.name}/{number}")
-    return body
-
-
-def _add_collision(spec: Any, body: Any, shape: Shape, name: str) -> None:
-    """Add a shape that touches the floor and nothing else: like PyBullet, a robot does not collide with itself."""
-    match shape.geometry:
-        case Box(size):
-            options = {"type": mujoco.mjtGeom.mjGEOM_BOX, "size": [s / 2 for s in size]}
-        case Cylinder(radius, length):
-            options = {"type": mujoco.mjtGeom.mjGEOM_CYLINDER, "size": [radius, length / 2, 0]}
-        case Sphere(radius):
-            options = {"type": mujoco.mjtGeom.mjGEOM_SPHERE, "size": [radius, 0, 0]}
-        case Mesh(path, scale):
-            spec.add_mesh(name=name, file=str(path), scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_CONVEX)
-            options = {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name}
-    body.add_geom(
-        name=name, pos=shape.origin.xyz, quat=_wxyz(shape.origin), mass=0, contype=1, conaffinity=0, **options
-    )
-
-
-def _add_joint(spec: Any, body: Any, joint: Joint) -> None:
-    kind = mujoco.mjtJoint.mjJNT_SLIDE if joint.type == "prismatic" else mujoco.mjtJoint.mjJNT_HINGE
-    made = body.add_joint(name=joint.name, type=kind, axis=joint.axis)
-    made.damping[0], made.frictionloss = joint.damping, joint.friction
-    # As stiff as the time step bears: with MuJoCo's defaults a joint under 90 % of its friction creeps 100 times more.
-    made.solref_friction, made.solimp_friction = [2 * spec.option.timestep, 1], [0.99, 0.99, 0.001, 0.5, 2]
-    if np.isfinite([joint.limit.lower, joint.limit.upper]).all():
-        made.limited, made.range = True, [joint.limit.lower, joint.limit.upper]
-
-
-def _wxyz(pose: Pose) -> NDArray[np.float64]:
-    return from_rpy(np.array(pose.rpy))[[3, 0, 1, 2]]
+        return data.xquat[self._imu_body].copy(), data.cvel[self._imu_body, :3].copy()

@@ -75,7 +75,8 @@ class TestCatalog:
         robot = load_robot(name)
         assert robot.default_q.shape == (robot.n_joints,)
         assert robot.q_limits.shape == (2, robot.n_actuators)
-        assert np.isfinite(robot.q_limits).all()
+        position = np.array(robot.modes) == "position"
+        assert np.isfinite(robot.q_limits[:, position]).all()
         assert (robot.q_limits[0] <= robot.default_q[robot.actuated]).all()
         assert (robot.default_q[robot.actuated] <= robot.q_limits[1]).all()
         assert (robot.dq_limits > 0).all()
@@ -128,7 +129,6 @@ def test_folder_and_file_load_the_same_robot(folder: MakeFolder) -> None:
 
 FAULTS = {
     "no such joint": ({"actuators": [motor(joint="hipp")]}, "actuators.0.joint: no movable joint 'hipp'", "'hip'?"),
-    "two modes": ({"actuators": [motor(), motor(joint="knee", mode="effort")]}, "actuators.1.mode", "'position'"),
     "position without kp": ({"actuators": [motor(kp=0)]}, "actuators.0.kp", "does nothing"),
     "velocity without kd": ({"actuators": [motor(mode="velocity")]}, "actuators.0.kd", "does nothing"),
     "soft limit outside": ({"actuators": [motor(upper=1.5)]}, "actuators.0: soft limits [-1.0, 1.5]", "[-1.0, 1.0]"),
@@ -137,6 +137,14 @@ FAULTS = {
     "pose of no joint": ({"default_pose": {"kne": 1.0}}, "default_pose.kne: no such movable joint", "'knee'?"),
     "pose outside": ({"default_pose": {"knee": 1.0, "hip": -0.7}}, "default_pose.hip: -0.7", "[-0.5, 1.0]"),
     "zero pose outside": ({"default_pose": {}}, "default_pose.knee: 0 must lie", "[0.5, 2.0]"),
+    "camera on no link": ({"cameras": {"eye": {"link": "lowr"}}}, "cameras.eye.link: no link 'lowr'", "'lower'?"),
+    "foot that is no link": ({"feet": ["lower", "toe"]}, "feet.1: no link 'toe'", ""),
+    "hand that is no link": ({"end_effector": "hip"}, "end_effector: no link 'hip'", ""),
+    "loop of no link": (
+        {"loops": [{"links": ["upper", "lo"], "points": [[0, 0, 0], [0, 0, 0]]}]},
+        "loops.0.links: no link 'lo'",
+        "",
+    ),
     "role of nothing": ({"roles": {"foot": "lowr"}}, "roles.foot: no joint or link 'lowr'", "'lower'?"),
     "imu on no link": ({"imu": {"link": "uper"}}, "imu.link: no link 'uper'", "'upper'?"),
     "rates": ({"physics_hz": 480}, "physics_hz: must be a whole multiple", "480 / 50"),
@@ -156,6 +164,44 @@ def test_robot_yaml_that_does_not_fit_is_refused_by_key(
     assert message.startswith(f"{path / 'robot.yaml'}: {key}")
     assert reason in message
     assert "\n" not in message
+
+
+def test_motors_may_be_commanded_in_different_ways(folder: MakeFolder) -> None:
+    robot = load_robot(folder(actuators=[motor(mode="effort"), motor(joint="knee")]))
+    assert robot.modes == ("effort", "position")
+    with pytest.raises(RobotError, match=r"actuators: one mode .* hip: effort, knee: position") as error:
+        _ = robot.command_mode
+    assert "\n" not in str(error.value)
+
+
+MIMIC = '<mimic joint="hip" multiplier="-0.5" offset="1"/><limit lower="0.5"'
+
+
+def test_mimic_joint_stands_where_its_source_puts_it(folder: MakeFolder) -> None:
+    path = folder(actuators=[motor()], default_pose={"hip": 0.4})
+    (path / "two.urdf").write_text(URDF.replace('<limit lower="0.5"', MIMIC))
+    assert load_robot(path).default_q.tolist() == pytest.approx([0.4, 0.8])
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"default_pose": {}}, r"actuators\.1\.joint: 'knee' mimics 'hip' and has no motion of its own"),
+        ({"actuators": [motor()]}, r"default_pose\.knee: follows 'hip'; leave it out"),
+        ({"actuators": [motor()], "default_pose": {"hip": 1.0, "knee": 0.5}}, "default_pose.knee: follows"),
+    ],
+)
+def test_mimic_joint_is_neither_commanded_nor_posed(folder: MakeFolder, changes: Changes, reason: str) -> None:
+    path = folder(**changes)
+    (path / "two.urdf").write_text(URDF.replace('<limit lower="0.5"', MIMIC))
+    with pytest.raises(RobotError, match=reason):
+        load_robot(path)
+
+
+def test_faults_named_in_robot_yaml_are_mended(folder: MakeFolder) -> None:
+    path = folder(repair=["limit-order"])
+    (path / "two.urdf").write_text(URDF.replace('lower="-1" upper="1"', 'lower="1" upper="-1"'))
+    assert load_robot(path).joint_range("hip") == (-0.5, np.inf)  # lower > upper stands for no limit
 
 
 def test_missing_urdf_is_named(folder: MakeFolder) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from robots.model import Mesh
 from robots.urdf import read_urdf
+from tests.robots.mesh_samples import CUBES
 
 Write = Callable[[str | bytes], Path]
 Refusal = Callable[..., str]
@@ -25,6 +26,11 @@ def stl(triangles: int = 1, count: int | None = None, vertex: float = 1.0) -> by
 
 
 TRIANGLE = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nvt 0 0\nvn 0 0 1\n"
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
 
 
 @pytest.fixture
@@ -43,18 +49,20 @@ def with_mesh(sound: str) -> Callable[..., str]:
         ("m.stl", stl() + b"\0", "135 bytes"),
         ("m.stl", stl(triangles=0), "without triangles"),
         ("m.stl", stl(vertex=np.nan), "not finite"),
-        ("m.stl", b"solid cube\nfacet normal 0 0 1\n", "binary STL"),
+        ("m.stl", b"solid cube\nfacet normal 0 0 1\n", "does not end"),
         ("m.obj", b"garbage", "without a face"),
         ("m.obj", TRIANGLE, "without a face"),
         ("m.obj", TRIANGLE + b"f 1 2\n", "without a face"),
-        ("m.obj", TRIANGLE + b"f 1 2 4\n", "item 4 of 3"),
-        ("m.obj", TRIANGLE + b"f 1 2 2000000000\n", "item 2000000000 of 3"),
-        ("m.obj", TRIANGLE + b"f 1 2 -4\n", "item -4 of 3"),
-        ("m.obj", TRIANGLE + b"f 1/2 2/1 3/1\n", "item 2 of 1"),
-        ("m.obj", TRIANGLE + b"f 1//1 2//1 3//0\n", "item 0 of 1"),
+        ("m.obj", TRIANGLE + b"f 1 2 4\n", "vertex 4 of 3"),
+        ("m.obj", TRIANGLE + b"f 1 2 2000000000\n", "vertex 2000000000 of 3"),
+        ("m.obj", TRIANGLE + b"f 1 2 -4\n", "broken OBJ"),
+        ("m.obj", TRIANGLE + b"f 0 1 2\n", "vertex 0"),
         ("m.obj", TRIANGLE + b"f a b c\n", "broken OBJ"),
         ("m.obj", b"v 0 0 nan\n" + TRIANGLE + b"f 1 2 3\n", "vertex 1"),
         ("m.obj", b"v 0 0\n" + TRIANGLE + b"f 1 2 3\n", "vertex 1"),
+        ("m.dae", b"<COLLADA/>", "no triangle"),
+        ("m.glb", b"glTF", "not a GLB"),
+        ("m.gltf", b"{}", "save it as one .glb"),
         ("m.ply", b"ply", "format '.ply'"),
         ("other.stl", stl(), "is not a file"),
     ],
@@ -88,8 +96,10 @@ def test_scale_must_be_three_numbers_other_than_0(
         ("m.stl", stl(triangles=4)),
         ("M.STL", stl()),
         ("m.obj", TRIANGLE + b"  f 1/1/1 2//1 3\nf -1 -2 -3\n"),
-        ("m.dae", b"x"),
-        ("sub/m.glb", b"x"),
+        ("m.obj", TRIANGLE + b"f 1/2 2/1 3/1\nf 1//1 2//1 3//0\n"),
+        ("text.stl", CUBES["text.stl"]),
+        ("m.dae", CUBES["cube.dae"]),
+        ("sub/m.glb", CUBES["cube.glb"]),
     ],
 )
 def test_sound_mesh_is_accepted(with_mesh: WithMesh, write: Write, tmp_path: Path, name: str, content: bytes) -> None:
@@ -132,11 +142,12 @@ def in_workspace(workspace: Path, with_mesh: WithMesh) -> InWorkspace:
         ("{top}/secret.stl", "lies outside"),
         ("/etc/passwd", "lies outside"),
         ("link.stl", "lies outside"),
-        ("file://{top}/ws/pkg/meshes/m.stl", "only relative names"),
+        ("file://{top}/secret.stl", "lies outside"),
+        ("ftp://{top}/ws/pkg/meshes/m.stl", "only relative names"),
         ("https://example.org/m.stl", "only relative names"),
         ("package://other/meshes/m.stl", "is not a file"),
         ("package://", "only relative names"),
-        ("package:///etc/passwd", "only relative names"),
+        ("package:///etc/passwd", "is not a file"),
         ("../meshes", "is not a file"),
         ("m" * 5000, "is not a file"),
     ],

@@ -1,0 +1,161 @@
+"""Damaged robots, seeded: `make fuzz`. Every file gets one of two answers, and nothing else happens.
+
+URDFs, MJCFs and meshes are mutated (`benchmarks.mutations`) and given to the readers, in child processes. The answer is
+a robot, finite in every number, the same after writing and reading, that both engines build and step without NaN (every
+`ENGINE_EVERY`th case is tried); or a RobotError in one line. A crash, a hang, another exception, a non-finite number or
+memory that grows is a failure. What fails is cut down to what causes it, and kept. Exits with 1 if anything fails.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.fuzz_cases import SHARES, Case, cases
+from benchmarks.isolated import Outcome, run_isolated, shown
+from sim2real.errors import RobotError
+from sim2real.importing import Limits, import_robot
+
+TARGET = "benchmarks.fuzz_cases:attempt"
+SECONDS = 5.0  # for one answer
+GROWTH = 10_000  # bytes of memory that a case may cost for good
+WARM = 200  # cases until a child has loaded what it needs
+ANSWERS = ("refused", "read", "built", "diverges")
+
+
+@dataclass
+class Tally:
+    """What came of all cases."""
+
+    answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failures: list[Outcome] = field(default_factory=list)
+    slowest: float = 0.0
+    memory: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one outcome."""
+        self.slowest = max(self.slowest, outcome.seconds)
+        if outcome.child:
+            self.memory[outcome.child].append(outcome.resident)
+        if outcome.failure and outcome.job.suffix == ".xml" and caught(outcome.job):
+            outcome = replace(outcome, value="refused", failure="")
+        self.answers[outcome.job.suffix][outcome.value or "failed"] += 1
+        if outcome.failure:
+            self.failures.append(outcome)
+
+    @property
+    def growth(self) -> float:
+        """Bytes of memory that a case costs for good, in the worst child that has done enough of them to tell."""
+        slopes = [
+            float(np.polyfit(np.arange(len(held)), held, 1)[0])
+            for resident in self.memory.values()
+            if len(held := resident[WARM:]) >= WARM
+        ]
+        return max(slopes, default=0.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether no case failed, and no memory was lost."""
+        return not self.failures and self.growth <= GROWTH
+
+
+def caught(case: Case) -> bool:
+    """Return whether a MJCF that broke its child is refused in one line by the importer, which has a child of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "robot.xml"
+        source.write_bytes(case.contents)
+        try:
+            import_robot(source, Path(folder) / "out", limits=Limits(seconds=SECONDS))
+        except RobotError:
+            return True
+    return False
+
+
+def run(count: int, workers: int = 2, first: int = 0, console: Console | None = None) -> Tally:
+    """Try cases `first` to `first + count`; what readers cache on the way goes into a folder that is then deleted."""
+    tally, console = Tally(), console or Console(quiet=True)
+    before = os.environ.get("XDG_CACHE_HOME")
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CACHE_HOME"] = folder
+        try:
+            outcomes = run_isolated(TARGET, cases(count, first), SECONDS, workers)
+            for outcome in shown(outcomes, count, "fuzz", console):
+                tally.add(outcome)
+        finally:
+            os.environ.pop("XDG_CACHE_HOME")
+            if before is not None:
+                os.environ["XDG_CACHE_HOME"] = before
+    return tally
+
+
+def minimized(outcome: Outcome, trials: int = 400) -> bytes:
+    """Return a part of the failing case's file that still fails in the same way: pieces are left out one by one."""
+    case, data, left = outcome.job, outcome.job.contents, trials
+    size = len(data) // 2
+    while size and left > 0:
+        at = 0
+        while at < len(data) and left > 0:
+            shorter = data[:at] + data[at + size :]
+            (tried,) = run_isolated(TARGET, [replace(case, data=shorter)], SECONDS, workers=1)
+            left -= 1
+            data, at = (shorter, at) if _alike(tried.failure, outcome.failure) else (data, at + size)
+        size //= 2
+    return data
+
+
+def _alike(one: str, other: str) -> bool:
+    return bool(one) and one[:40] == other[:40]
+
+
+def _keep(failures: Sequence[Outcome], folder: Path, console: Console) -> None:
+    """Write each kind of failure, cut down, into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kinds = {(outcome.job.suffix, outcome.failure[:40]): outcome for outcome in reversed(failures)}
+    for (suffix, _), outcome in kinds.items():
+        path = folder / f"case_{outcome.job.number}{suffix}"
+        path.write_bytes(minimized(outcome))
+        console.print(f"{path}: {outcome.failure} (seed {outcome.job.seed})", markup=False, highlight=False)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=20_000)
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first case; a number is always the same case"
+    )
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--keep", type=Path, default=Path("runs/fuzz"), help="folder for what fails, cut down")
+    options = parser.parse_args()
+    started, console = time.monotonic(), Console()
+    tally = run(options.cases, options.workers, options.first, console)
+    if tally.failures:
+        _keep(tally.failures, options.keep, console)
+    console.print(_table(tally, time.monotonic() - started))
+    return 0 if tally.passed else 1
+
+
+def _table(tally: Tally, seconds: float) -> Table:
+    table = Table(title=f"{sum(c.total() for c in tally.answers.values()):,} damaged files in {seconds:.0f} s")
+    for column in ("kind", "cases", *ANSWERS, "failed"):
+        table.add_column(column, justify="left" if column == "kind" else "right")
+    for suffix in SHARES:
+        counts = tally.answers[suffix]
+        table.add_row(suffix, str(counts.total()), *(str(counts[answer]) for answer in (*ANSWERS, "failed")))
+    table.caption = (
+        f"slowest answer {tally.slowest:.2f} s (bar {SECONDS:g} s); memory {tally.growth:+,.0f} bytes a case "
+        f"(bar {GROWTH:,}); read: not tried in the engines"
+    )
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,222 @@
+"""`sim2real robot ...`: check and mend descriptions, import other formats, make a robot.yaml, look at the catalog."""
+
+import json as jsonlib
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+
+from sim2real.errors import ConfigError, RobotError
+
+app = tyro.extras.SubcommandApp()
+out = Console()
+err = Console(stderr=True)
+
+Files = tyro.conf.Positional[tuple[str, ...]]
+PositionalStr = tyro.conf.Positional[str]
+PositionalPath = tyro.conf.Positional[Path]
+Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of text.")]
+Search = Annotated[tuple[Path, ...], tyro.conf.arg(metavar="FOLDER ...")]
+Assignments = Annotated[tuple[str, ...], tyro.conf.arg(name="args", metavar="NAME:=VALUE ...")]
+
+
+@app.command(name="check")
+def check(
+    files: Files,
+    search: Search = (),
+    strict: bool = False,
+    notes: bool = False,
+    repair: Path | None = None,
+    overwrite: bool = False,
+    json: Json = False,
+) -> int:
+    """Find what is wrong with robot descriptions, what each engine would silently do about it, and the remedy.
+
+    Takes URDF files, robot.yaml files, folders or names of the catalog, and what `sim2real robot import` reads. Exit
+    status: 0 sound, 1 a robot is refused (or, with --strict, doubtful), 2 a file cannot be read.
+
+    Example: sim2real robot check my_robot.urdf --search ~/ros_ws/src
+             sim2real robot check my_robot.urdf --repair mended.urdf
+             sim2real robot check robots/*.urdf --strict --json
+
+    Args:
+        files: Descriptions to check.
+        search: Further folders in which meshes and packages (package://name/...) may lie.
+        strict: Warnings fail too.
+        notes: Show notes as well.
+        repair: Write the description with what can be mended mended, and name each change. One file only.
+        overwrite: Let --repair replace a file that exists.
+    """
+    from robots.check import Report
+    from sim2real.robot_report import print_report, summary
+
+    if not files:
+        raise ConfigError("files: give at least one description: sim2real robot check my_robot.urdf")
+    reports: list[Report] = []
+    if repair is None:
+        reports = [_checked(file, search) for file in files]
+    elif len(files) > 1:
+        raise ConfigError(f"--repair: takes one description at a time, got {len(files)}")
+    else:
+        reports = [_repair(files[0], search, repair, overwrite, quiet=json)]
+    if json:
+        _print_json([report.to_dict() for report in reports])
+    else:
+        for report in reports:
+            print_report(out, report, notes)
+        out.print(summary(reports, notes), highlight=False)
+    return max(report.status(strict) for report in reports)
+
+
+def _checked(file: str, search: tuple[Path, ...]) -> "Report":
+    """Check one description; what is no URDF is imported into a temporary folder first, and speaks of itself."""
+    from robots.check import check as check_file
+    from sim2real.importing import detect_format, import_robot
+
+    path = Path(file)
+    if not _needs_import(path, detect_format):
+        return check_file(path, roots=search)
+    with tempfile.TemporaryDirectory() as folder:
+        imported = import_robot(path, Path(folder) / "imported", search=search)
+        return check_file(imported.urdf, floating_base=imported.floating_base or None).renamed(path)
+
+
+@app.command(name="import")
+def import_(
+    file: PositionalPath,
+    out_folder: Annotated[Path, tyro.conf.arg(name="out")],
+    search: Search = (),
+    arguments: Assignments = (),
+    json: Json = False,
+) -> int:
+    """Turn a xacro, MJCF or STEP file, or an onshape-to-robot folder, into a folder with a URDF and its meshes.
+
+    Example: sim2real robot import panda.urdf.xacro --out panda --search ~/ros_ws/src --args hand:=true
+             sim2real robot import ant.xml --out ant
+
+    Args:
+        file: The description; a STEP file has a YAML of the same name beside it (docs/importing.md).
+        out_folder: Folder to make.
+        search: Folders with the packages and meshes that the description names.
+        arguments: Arguments of a xacro file.
+    """
+    from dataclasses import asdict
+
+    from sim2real.importing import import_robot
+
+    imported = import_robot(file, out_folder, arguments=_assigned(arguments), search=search)
+    if json:
+        _print_json(asdict(imported) | {"urdf": str(imported.urdf)})
+        return 0
+    for note in imported.notes:
+        out.print(f"  {note}", highlight=False, markup=False)
+    out.print(f"{imported.urdf}: next, sim2real robot new {imported.urdf} --out robots/{imported.name}", highlight=False)
+    return 0
+
+
+@app.command(name="onshape")
+def onshape(source: PositionalStr, out_folder: Annotated[Path, tyro.conf.arg(name="out")]) -> int:
+    """Fetch an assembly from Onshape with onshape-to-robot; `sim2real robot new` reads the folder that this makes.
+
+    Example: sim2real robot onshape https://.../documents/D/w/W/e/E --out my_export
+
+    Args:
+        source: The assembly's address, or an onshape-to-robot config.json.
+        out_folder: Folder to make.
+    """
+    from sim2real.importing import fetch_onshape
+
+    folder = fetch_onshape(source, out_folder)
+    out.print(f"{folder}: next, sim2real robot new {folder} --out robots/NAME", highlight=False)
+    return 0
+
+
+@app.command(name="new")
+def new(
+    file: PositionalPath,
+    out_folder: Annotated[Path, tyro.conf.arg(name="out")],
+    search: Search = (),
+    arguments: Assignments = (),
+    json: Json = False,
+) -> int:
+    """Make a robot of a description: a folder with URDF, meshes and a robot.yaml filled in, each guess named.
+
+    The description is imported if it is no URDF, mended where that can be done, and loaded in both engines, in a
+    process of its own.
+
+    Example: sim2real robot new my_robot.urdf --out robots/my_robot
+             sim2real robot show robots/my_robot
+
+    Args:
+        file: A URDF, or what `sim2real robot import` reads.
+        out_folder: Folder to make; give it wherever a robot is asked for.
+        search: Folders with the packages and meshes that the description names.
+        arguments: Arguments of a xacro file.
+    """
+    from sim2real.robot_new import make_robot
+
+    made = make_robot(file, out_folder, search, _assigned(arguments))
+    if json:
+        _print_json(made.to_dict())
+        return 0
+    for note in made.notes:
+        out.print(f"  {note}", highlight=False, markup=False)
+    out.print(f"{out_folder / 'robot.yaml'}: look at the guesses, then sim2real robot show {out_folder}", highlight=False)
+    return 0
+
+
+@app.command(name="list")
+def list_(sheet: Path | None = None, json: Json = False) -> int:
+    """List the robots of the catalog, or draw them all into one picture.
+
+    Example: sim2real robot list --sheet catalog.png
+
+    Args:
+        sheet: PNG to draw the whole catalog into.
+    """
+    from sim2real.robot_view import render_sheet, robot_dicts, robot_list
+
+    if sheet is not None:
+        render_sheet(sheet)
+    if json:
+        _print_json(robot_dicts())
+    else:
+        out.print(robot_list())
+    return 0
+
+
+@app.command(name="show")
+def show(robot: PositionalStr, png: Path | None = None, json: Json = False) -> int:
+    """Show a robot: joints, motors, masses, sensors, where it comes from, and a picture of its default pose.
+
+    Example: sim2real robot show a1 --png a1.png
+
+    Args:
+        robot: Name in the catalog, folder or robot.yaml.
+        png: Picture to draw.
+    """
+    from robots import load_robot
+    from sim2real.robot_view import render_robot, robot_dict, robot_table
+
+    loaded = load_robot(robot)
+    if png is not None:
+        render_robot(loaded, png)
+    if json:
+        _print_json(robot_dict(loaded))
+    else:
+        out.print(robot_table(loaded))
+    return 0
+
+
+def _assigned(arguments: tuple[str, ...]) -> dict[str, str]:
+    wrong = [a for a in arguments if ":=" not in a]
+    if wrong:
+        raise ConfigError(f"--args: '{wrong[0]}' is no assignment; write name:=value")
+    return dict(a.split(":=", 1) for a in arguments)
+
+
+def _print_json(data: Any) -> None:
+    sys.stdout.write(jsonlib.dumps(data, indent=2) + "\n")
