@@ -69,7 +69,7 @@ class Tally:
 
 
 def caught(case: Case) -> bool:
-    """Return whether a MJCF that broke its child is refused in one line by the importer, which has a child of its own."""
+    """Return whether the importer, which has a child of its own, refuses in one line a MJCF that broke its child."""
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "robot.xml"
         source.write_bytes(case.contents)
@@ -99,7 +99,8 @@ def run(count: int, workers: int = 2, first: int = 0, console: Console | None = 
 
 def minimized(outcome: Outcome, trials: int = 400) -> bytes:
     """Return a part of the failing case's file that still fails in the same way: pieces are left out one by one."""
-    case, data, left = outcome.job, outcome.job.contents, trials
+    case: Case = outcome.job
+    data, left = case.contents, trials
     size = len(data) // 2
     while size and left > 0:
         at = 0

@@ -1,20 +1,19 @@
 """What the fuzz run tries: damaged files, and what each of them may come to."""
 
-import struct
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from importlib.util import find_spec
-from math import isfinite
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.mutations import mutate
+from benchmarks.mutations import mutate, pack_glb
 from robots.findings import Finding, errors
-from robots.model import Inertial, Limit, Link, Mesh, RobotModel, Shape, Sphere
+from robots.model import Inertial, Limit, Link, Mesh, RobotModel, Sphere
 from robots.urdf import parse_urdf, read_urdf, repaired, urdf_text
 from robots.urdf_rules import guess_floating
 from sim2real.errors import RobotError, Sim2RealError
@@ -30,7 +29,7 @@ _LARGEST = 60_000  # bytes of a seed: what is slow to read brings no other answe
 _MANY = 40  # seeds of one kind
 _GLOBS = {
     ".urdf": ("*.urdf", "[!r]*/*.urdf", "random_urdfs/00*/*.urdf"),
-    ".xml": ("mjcf/*.xml",),
+    ".xml": ("mjcf/a*.xml", "mjcf/c*.xml", "mjcf/he*.xml", "mjcf/humanoid.xml", "mjcf/*no_ground.xml", "mjcf/i*.xml"),
     ".stl": ("*.stl", "*/**/*.stl"),
     ".obj": ("*.obj", "random_urdfs/00*/*.obj"),
     ".dae": ("*.dae", "**/*.dae"),
@@ -178,8 +177,7 @@ def _check_numbers(value: Any, name: str = "robot") -> None:
     if isinstance(value, float) and not isfinite(value):
         raise BrokenPromiseError(f"{name} is {value}")
     if isinstance(value, Limit):
-        bad = [part for part in (value.lower, value.upper, value.effort, value.velocity) if part != part]  # noqa: PLR0124
-        if bad:
+        if any(map(isnan, (value.lower, value.upper, value.effort, value.velocity))):
             raise BrokenPromiseError(f"{name} is NaN")
     elif is_dataclass(value):
         for field in fields(value):
@@ -205,7 +203,7 @@ def _build(model: RobotModel) -> str:
 def glb_cube() -> bytes:
     """Return a cube as a GLB of one mesh: 8 vertices, 12 triangles."""
     corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], "<f4")
-    faces = np.array("0 1 3 0 3 2 4 6 7 4 7 5 0 4 5 0 5 1 2 3 7 2 7 6 0 2 6 0 6 4 1 5 7 1 7 3".split(), "<u2")
+    faces = np.array([int(corner) for corner in "013032467475045051237276026064157173"], "<u2")
     blob = corners.tobytes() + faces.tobytes()
     tree = (
         '{"asset":{"version":"2.0"},"scene":0,"scenes":[{"nodes":[0]}],"nodes":[{"mesh":0,"scale":[1,2,1]}],'
@@ -215,6 +213,4 @@ def glb_cube() -> bytes:
         f'{{"buffer":0,"byteLength":96}},{{"buffer":0,"byteOffset":96,"byteLength":72}}],'
         f'"buffers":[{{"byteLength":{len(blob)}}}]}}'
     ).encode()
-    tree += b" " * (-len(tree) % 4)
-    chunks = b"".join(struct.pack("<I4s", len(part), kind) + part for part, kind in ((tree, b"JSON"), (blob, b"BIN\0")))
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+    return pack_glb(tree, blob)

@@ -126,6 +126,24 @@ def word(data: bytes, rng: Generator) -> bytes:
     return data[:at] + struct.pack("<I", _U32[int(rng.integers(len(_U32)))]) + data[at + 4 :]
 
 
+def pack_glb(tree: bytes, blob: bytes) -> bytes:
+    """Return a GLB file of its JSON and its binary part."""
+    tree += b" " * (-len(tree) % 4)
+    chunks = b"".join(struct.pack("<I4s", len(part), kind) + part for part, kind in ((tree, b"JSON"), (blob, b"BIN\0")))
+    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+
+
+def glb(data: bytes, rng: Generator) -> bytes:
+    """Damage the JSON or the binary part of a GLB and pack it well; one that is none any more gets a bad word."""
+    if len(data) < 20 or len(data) < (start := 20 + int.from_bytes(data[12:16], "little")):
+        return word(data, rng)
+    tree, blob = data[20:start], data[start + 8 :]
+    if rng.random() < 0.3:
+        return pack_glb(tree, word(blob, rng))
+    damage = (number, number, number, flip_bits, insert, cut)[int(rng.integers(6))]
+    return pack_glb(damage(tree, rng), blob)
+
+
 def tree(data: bytes, rng: Generator) -> bytes:
     """Change the tree of an XML file in one to three places; a file that is no XML any more gets another bad number."""
     try:
@@ -230,5 +248,5 @@ MUTATORS: dict[str, tuple[Mutator, ...]] = {
     ".dae": _XML,
     ".obj": (*_TEXT, number, lines),
     ".stl": _BINARY,
-    ".glb": _BINARY,
+    ".glb": (*_BINARY, *((glb,) * 12)),
 }

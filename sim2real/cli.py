@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
+from sim2real import robot_commands
 from sim2real.errors import ConfigError, Sim2RealError
 
 app = tyro.extras.SubcommandApp()
@@ -17,6 +18,11 @@ err = Console(stderr=True)
 PositionalStr = tyro.conf.Positional[str]
 PositionalPath = tyro.conf.Positional[Path]
 RosArgs = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME:=VALUE ...")]
+
+app.command(
+    robot_commands.app, name="robot", help="Check and mend descriptions, import other formats, look at the catalog."
+)
+
 Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
 
 

@@ -3,13 +3,18 @@
 import json as jsonlib
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 from rich.console import Console
 
-from sim2real.errors import ConfigError, RobotError
+from sim2real.errors import ConfigError
+
+if TYPE_CHECKING:
+    from robots.check import Report
 
 app = tyro.extras.SubcommandApp()
 out = Console()
@@ -50,18 +55,13 @@ def check(
         repair: Write the description with what can be mended mended, and name each change. One file only.
         overwrite: Let --repair replace a file that exists.
     """
-    from robots.check import Report
     from sim2real.robot_report import print_report, summary
 
     if not files:
         raise ConfigError("files: give at least one description: sim2real robot check my_robot.urdf")
-    reports: list[Report] = []
-    if repair is None:
-        reports = [_checked(file, search) for file in files]
-    elif len(files) > 1:
-        raise ConfigError(f"--repair: takes one description at a time, got {len(files)}")
-    else:
-        reports = [_repair(files[0], search, repair, overwrite, quiet=json)]
+    if repair is not None:
+        return _repair(files, search, repair, overwrite, strict, notes, json)
+    reports = [_checked(file, search) for file in files]
     if json:
         _print_json([report.to_dict() for report in reports])
     else:
@@ -72,16 +72,45 @@ def check(
 
 
 def _checked(file: str, search: tuple[Path, ...]) -> "Report":
-    """Check one description; what is no URDF is imported into a temporary folder first, and speaks of itself."""
+    """Check one description; what is neither URDF nor robot.yaml is imported into a temporary folder first."""
     from robots.check import check as check_file
     from sim2real.importing import detect_format, import_robot
 
     path = Path(file)
-    if not _needs_import(path, detect_format):
+    if not path.is_file() or path.suffix in (".yaml", ".yml", ".urdf") or detect_format(path) == "urdf":
         return check_file(path, roots=search)
     with tempfile.TemporaryDirectory() as folder:
         imported = import_robot(path, Path(folder) / "imported", search=search)
-        return check_file(imported.urdf, floating_base=imported.floating_base or None).renamed(path)
+        report = check_file(imported.urdf, floating_base=imported.floating_base)
+        # Lines of the URDF that was made of it would mean nothing to its author.
+        findings = tuple(replace(f, path=path, line=0, edits=()) for f in report.findings)
+        return replace(report, path=path, findings=findings)
+
+
+def _repair(
+    files: tuple[str, ...],
+    search: tuple[Path, ...],
+    out_file: Path,
+    overwrite: bool,
+    strict: bool,
+    notes: bool,
+    json: bool,
+) -> int:
+    from robots.check_repair import repair
+    from sim2real.robot_report import print_repairs, print_report, summary
+
+    if len(files) > 1:
+        raise ConfigError(f"--repair: takes one description at a time, got {len(files)}")
+    if out_file.exists() and not overwrite:
+        raise ConfigError(f"--repair: {out_file} exists; give another name, or say --overwrite")
+    repaired = repair(Path(files[0]), out_file, roots=search, overwrite=overwrite)
+    if json:
+        _print_json(repaired.to_dict())
+    else:
+        print_repairs(out, repaired)
+        print_report(out, repaired.report, notes)
+        out.print(summary([repaired.report], notes), highlight=False)
+    return repaired.report.status(strict)
 
 
 @app.command(name="import")
@@ -103,17 +132,16 @@ def import_(
         search: Folders with the packages and meshes that the description names.
         arguments: Arguments of a xacro file.
     """
-    from dataclasses import asdict
-
     from sim2real.importing import import_robot
 
     imported = import_robot(file, out_folder, arguments=_assigned(arguments), search=search)
     if json:
         _print_json(asdict(imported) | {"urdf": str(imported.urdf)})
         return 0
-    for note in imported.notes:
-        out.print(f"  {note}", highlight=False, markup=False)
-    out.print(f"{imported.urdf}: next, sim2real robot new {imported.urdf} --out robots/{imported.name}", highlight=False)
+    _print_lines(imported.notes)
+    out.print(
+        f"{imported.urdf}: next, sim2real robot new {imported.urdf} --out robots/{imported.name}", highlight=False
+    )
     return 0
 
 
@@ -130,7 +158,7 @@ def onshape(source: PositionalStr, out_folder: Annotated[Path, tyro.conf.arg(nam
     from sim2real.importing import fetch_onshape
 
     folder = fetch_onshape(source, out_folder)
-    out.print(f"{folder}: next, sim2real robot new {folder} --out robots/NAME", highlight=False)
+    _next(folder, f"sim2real robot new {folder} --out robots/NAME")
     return 0
 
 
@@ -162,9 +190,11 @@ def new(
     if json:
         _print_json(made.to_dict())
         return 0
-    for note in made.notes:
-        out.print(f"  {note}", highlight=False, markup=False)
-    out.print(f"{out_folder / 'robot.yaml'}: look at the guesses, then sim2real robot show {out_folder}", highlight=False)
+    for title, lines in (("imported", made.imported), ("mended", made.mended), ("guessed", made.guessed)):
+        _print_lines(lines, title)
+    out.print(
+        f"{out_folder / 'robot.yaml'}: look at the guesses, then sim2real robot show {out_folder}", highlight=False
+    )
     return 0
 
 
@@ -209,6 +239,17 @@ def show(robot: PositionalStr, png: Path | None = None, json: Json = False) -> i
     else:
         out.print(robot_table(loaded))
     return 0
+
+
+def _next(made: Path, step: str) -> None:
+    out.print(f"{made}: written. Next: {step}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_lines(lines: Sequence[str], title: str = "") -> None:
+    if lines and title:
+        out.print(f"[bold]{title}[/bold]")
+    for line in lines:
+        out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _assigned(arguments: tuple[str, ...]) -> dict[str, str]:

@@ -1,12 +1,13 @@
 """What `sim2real robot check` prints: findings, as a compiler prints errors, and what was mended."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.text import Text
 
 from robots.check import Report
+from robots.check_repair import Repaired
 from robots.findings import Finding
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -42,16 +43,16 @@ def _remedy(finding: Finding) -> str:
     return "; ".join(part for part in (finding.remedy, mend) if part)
 
 
-def print_repairs(console: Console, findings: Sequence[Finding], out: object) -> None:
-    """Print what was mended, one line each."""
-    for finding in findings:
-        console.print(
-            Text(f"{finding.path}:{finding.line}: ", style="bold")
-            .append(f"mended[{finding.code}]", style="green")
-            .append(f" {finding.element}: {finding.message}"),
-            soft_wrap=True,
-        )
-    console.print(f"{len(findings)} changes, written to {out}", highlight=False)
+def print_repairs(console: Console, repaired: Repaired) -> None:
+    """Print what was mended, one line each, and where it was written."""
+    for finding in repaired.mended:
+        line = Text(f"{finding.path}:{finding.line}: ", style="bold").append(f"mended[{finding.code}]", style="green")
+        console.print(line.append(f" {finding.element}: {finding.message}"), soft_wrap=True)
+    if repaired.out is None:
+        console.print("what is left cannot be mended: nothing was written", style="bold red")
+        return
+    meshes = f", {_plural(repaired.meshes, 'mesh name')} rewritten for the new folder" if repaired.meshes else ""
+    console.print(f"{repaired.out}: written, {_plural(len(repaired.mended), 'fault')} mended{meshes}", highlight=False)
 
 
 def summary(reports: Iterable[Report], notes: bool = False) -> str:

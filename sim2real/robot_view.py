@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from robots import Actuator, Joint, Link, Robot, load_robot, robot_names
+from sim2real.errors import RobotError
 from sim2real.sim.portrait import portrait
 
 COLUMNS = 4  # of the picture sheet
@@ -173,12 +174,17 @@ def robot_dicts() -> list[dict[str, Any]]:
 
 
 def render_robot(robot: Robot, path: Path, width: int = 960, height: int = 720) -> None:
-    """Draw the robot's default pose into a PNG file of that many pixels; raise RobotError if a mesh cannot be read."""
+    """Draw the robot's default pose into a PNG file of that many pixels.
+
+    Raise RobotError if a mesh cannot be read, or the file cannot be written.
+    """
+    _check_writable(path)
     imsave(path, portrait(robot, width, height))
 
 
 def render_sheet(path: Path) -> None:
-    """Draw the whole catalog into one PNG file, name, motors and mass below each robot."""
+    """Draw the catalog into one PNG file, name, motors and mass below each robot; raise as `render_robot` does."""
+    _check_writable(path)
     robots = _catalog()
     rows = ceil(len(robots) / COLUMNS)
     width, height = COLUMNS * CELL[0], rows * (CELL[1] + CAPTION)
@@ -195,3 +201,10 @@ def render_sheet(path: Path) -> None:
         about = f"{robot.n_joints} joints, {motors}, {_mass(robot):.1f} kg"
         figure.text(middle, (bottom - 34) / height, about, ha="center", size=9, color="#66727f")
     figure.savefig(path)
+
+
+def _check_writable(path: Path) -> None:
+    if path.suffix.lower() != ".png":
+        raise RobotError(f"{path}: pictures are written as PNG; name it {path.with_suffix('.png').name}")
+    if not path.parent.is_dir():
+        raise RobotError(f"{path}: there is no folder {path.parent}; make it first")

@@ -10,6 +10,7 @@ from matplotlib.image import imread
 from rich.console import Console, RenderableType
 
 from robots import load_robot, robot_names
+from sim2real.errors import RobotError
 from sim2real.robot_view import render_robot, robot_dict, robot_dicts, robot_list, robot_table
 
 
@@ -81,6 +82,12 @@ def test_picture_shows_the_whole_robot(name: str, tmp_path: Path) -> None:
     assert max(np.ptp(rows) / 120, np.ptp(columns) / 160) > 0.75
     frame = np.concatenate([drawn[0], drawn[-1], drawn[:, 0], drawn[:, -1]])
     assert frame.any() == (name == "cartpole")
+
+
+@pytest.mark.parametrize(("name", "reason"), [("a.jpg", "name it a.png"), ("none/a.png", "there is no folder .*none")])
+def test_picture_that_cannot_be_written_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+    with pytest.raises(RobotError, match=reason):
+        render_robot(load_robot("furuta"), tmp_path / name)
 
 
 def test_pictures_are_the_same_each_time(tmp_path: Path) -> None:

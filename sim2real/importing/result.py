@@ -29,16 +29,15 @@ class Motor:
 class Imported:
     """A description turned into `urdf`, with its meshes beside it.
 
-    `notes` name each change and each loss in one line. `floating_base` is False where the format does not say (URDF,
-    xacro). `base_height` [m] is the root link's height above the ground in the
-    description, `default_pose` joint name -> [rad or m] (joints that it does not name are at 0), `loops` the points
-    that close kinematic loops.
+    `notes` name each change and each loss in one line. `floating_base` is None where the format does not say (URDF,
+    xacro). `base_height` [m] is the root link's height above the ground in the description, `default_pose` joint name
+    -> [rad or m] (joints that it does not name are at 0), `loops` the points that close kinematic loops.
     """
 
     urdf: Path
     name: str
     notes: tuple[str, ...] = ()
-    floating_base: bool = False
+    floating_base: bool | None = None
     base_height: float = 0.0
     actuators: tuple[Motor, ...] = ()
     default_pose: dict[str, float] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from sim2real.sim.bodies import Ends, apart, armature, engine_model, loop_points
 from sim2real.sim.engine import GRAVITY
 from sim2real.sim.rotations import from_rpy
 
+_PLAY = 1e-6  # [rad or m] MuJoCo refuses a joint whose lower limit is its upper one
 _HARD = [0.9999, 0.9999, 0.001, 0.5, 2]  # impedance, the largest that MuJoCo takes
 
 
@@ -114,8 +115,10 @@ def _add_joint(spec: Any, body: Any, joint: Joint, rotor: float) -> None:
     made.damping[0], made.frictionloss = joint.damping, joint.friction
     # With MuJoCo's defaults a joint that is pushed with 90 % of its friction creeps 10,000 times faster.
     made.solref_friction, made.solimp_friction = [2 * spec.option.timestep, 1], _HARD
-    if np.isfinite([joint.limit.lower, joint.limit.upper]).all():
-        made.limited, made.range = True, [joint.limit.lower, joint.limit.upper]
+    lower, upper = joint.limit.lower, joint.limit.upper
+    if np.isfinite([lower, upper]).all():
+        play = _PLAY if lower == upper else 0.0
+        made.limited, made.range = True, [lower - play, upper + play]
 
 
 def _add_motor(spec: Any, actuator: Actuator) -> None:

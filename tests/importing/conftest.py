@@ -35,7 +35,7 @@ def link():
 @pytest.fixture
 def read():
     """Return a function that reads an imported robot's URDF."""
-    return lambda done: read_urdf(done.urdf, floating_base=done.floating_base)
+    return lambda done: read_urdf(done.urdf, floating_base=bool(done.floating_base))
 
 
 @pytest.fixture

@@ -95,7 +95,11 @@ def test_a_name_that_looks_like_a_pattern_names_itself():
     """A link's name may hold brackets, which in a pattern would be a set of letters."""
     names = {"cart": "a[1]", "pole": "a1"}
     links = tuple(replace(link, name=names.get(link.name, link.name)) for link in CARTPOLE.model.links)
-    robot = replace(CARTPOLE, model=replace(CARTPOLE.model, links=links))
+    joints = tuple(
+        replace(j, parent=names.get(j.parent, j.parent), child=names.get(j.child, j.child))
+        for j in CARTPOLE.model.joints
+    )
+    robot = replace(CARTPOLE, model=replace(CARTPOLE.model, links=links, joints=joints))
     assert list(randomization(robot, **{"mass/a[1]": HALF_TO_TWO}).laws) == ["mass/a[1]"]
     assert list(randomization(robot, **{"mass/a*": HALF_TO_TWO}).laws) == ["mass/a[1]", "mass/a1"]
 

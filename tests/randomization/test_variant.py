@@ -25,7 +25,7 @@ def cartpole() -> VariantSpace:
 
 
 def test_every_quantity_of_every_body_joint_and_motor_has_one_name(robot, space):
-    names = {"body": robot.model.bodies, "joint": robot.joint_names, "actuator": robot.actuator_names}
+    names = {"body": robot.merged.model.bodies, "joint": robot.joint_names, "actuator": robot.actuator_names}
     for quantity in QUANTITIES:
         members = names.get(quantity.scope)
         expected = [quantity.name] if members is None else [f"{quantity.name}/{m}" for m in members]

@@ -73,7 +73,8 @@ def test_hand_is_the_outermost_link(name: str, hand: str) -> None:
 
 FINGERS = "".join(
     f"""<link name="a{k}">{MASS}</link>
-<link name="b{k}">{MASS}<collision><origin xyz="0 0 0.1"/><geometry><sphere radius="0.01"/></geometry></collision></link>
+<link name="b{k}">{MASS}
+<collision><origin xyz="0 0 0.1"/><geometry><sphere radius="0.01"/></geometry></collision></link>
 <joint name="ja{k}" type="revolute"><parent link="palm"/><child link="a{k}"/><origin xyz="{x} {y} 0.1"/>
 <axis xyz="1 0 0"/><limit lower="0" upper="0.5" effort="1" velocity="1"/></joint>
 <joint name="jb{k}" type="revolute"><parent link="a{k}"/><child link="b{k}"/><origin xyz="0 0 0.1"/>

@@ -1,0 +1,90 @@
+"""From a description of any format to a robot: imported, mended, its robot.yaml guessed, tried in both engines."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from robots import load_robot
+from robots.check_repair import Repaired, repair
+from robots.findings import errors
+from robots.guess import Known, guess_robot, write_robot
+from sim2real.errors import RobotError
+from sim2real.importing import Imported, import_robot
+from sim2real.sim.probe import NAMES, OK, probe
+
+
+@dataclass(frozen=True)
+class Made:
+    """A new robot's folder; what importing, mending and guessing did, one line each, in this order."""
+
+    folder: Path
+    name: str
+    imported: tuple[str, ...]
+    mended: tuple[str, ...]
+    guessed: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def make_robot(path: Path, out: Path, search: Sequence[Path], arguments: Mapping[str, str]) -> Made:
+    """Make the folder `out` with a URDF, its meshes and a robot.yaml from a description of any format.
+
+    Arguments are those of `sim2real.importing.import_robot`. Raise RobotError in one line, and leave nothing behind,
+    if the description cannot be imported or mended, or one of the engines does not bear it.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise RobotError(f"{out}: exists and is not an empty folder; give a new one, or delete it")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # Beside `out`, so that the last step is a rename and not a copy.
+        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
+            folder = Path(scratch) / "robot"
+            made = _make(path, folder, search, arguments)
+            if out.exists():
+                out.rmdir()
+            shutil.move(folder, out)
+    except OSError as error:
+        raise RobotError(f"{out}: cannot be made: {error.strerror}") from None
+    return Made(out, *made)
+
+
+def _make(
+    path: Path, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
+) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
+    """Make `folder`; return the robot's name and what was done."""
+    imported = import_robot(path, folder, search=search, arguments=arguments)
+    mended = repair(imported.urdf, imported.urdf, floating_base=imported.floating_base, overwrite=True)
+    model = mended.report.model
+    if model is None:
+        raise RobotError(_refusal(path, mended))
+    guess = guess_robot(model, imported.urdf.name, _known(path, imported))
+    write_robot(folder, guess, imported.urdf)
+    for engine, answer in probe(load_robot(folder), path).items():
+        if answer != OK:
+            raise RobotError(f"{path}: {NAMES[engine]}: {answer}")
+    lines = tuple(f"line {f.line}: {f.element}: {f.message}" for f in mended.mended)
+    return str(guess.file["name"]), imported.notes, lines, guess.notes
+
+
+def _known(path: Path, imported: Imported) -> Known:
+    motors = tuple({k: v for k, v in asdict(motor).items() if v} for motor in imported.actuators)
+    return Known(
+        name=imported.name,
+        source=path.name,
+        floating_base=imported.floating_base,
+        base_height=imported.base_height or None,
+        default_pose=imported.default_pose,
+        motors=motors,
+        loops=imported.loops,
+    )
+
+
+def _refusal(path: Path, mended: Repaired) -> str:
+    first, *others = errors(mended.report.findings)
+    more = f" (and {len(others)} more)" if others else ""
+    return f"{path}: {first.element}: {first.what}{more}; see all with: sim2real robot check {path}"
