@@ -139,9 +139,7 @@ def import_(
         _print_json(asdict(imported) | {"urdf": str(imported.urdf)})
         return 0
     _print_lines(imported.notes)
-    out.print(
-        f"{imported.urdf}: next, sim2real robot new {imported.urdf} --out robots/{imported.name}", highlight=False
-    )
+    _next(imported.urdf, f"sim2real robot new {imported.urdf} --out robots/{imported.name}")
     return 0
 
 
@@ -192,9 +190,7 @@ def new(
         return 0
     for title, lines in (("imported", made.imported), ("mended", made.mended), ("guessed", made.guessed)):
         _print_lines(lines, title)
-    out.print(
-        f"{out_folder / 'robot.yaml'}: look at the guesses, then sim2real robot show {out_folder}", highlight=False
-    )
+    _next(out_folder / "robot.yaml", f"look at the guesses, and sim2real robot show {out_folder}")
     return 0
 
 

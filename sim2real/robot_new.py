@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from robots.findings import errors
 from robots.guess import Known, guess_robot, write_robot
 from sim2real.errors import RobotError
 from sim2real.importing import Imported, import_robot
+from sim2real.importing.plain import robot_name
 from sim2real.sim.probe import NAMES, OK, probe
 
 
@@ -34,8 +35,8 @@ class Made:
 def make_robot(path: Path, out: Path, search: Sequence[Path], arguments: Mapping[str, str]) -> Made:
     """Make the folder `out` with a URDF, its meshes and a robot.yaml from a description of any format.
 
-    Arguments are those of `sim2real.importing.import_robot`. Raise RobotError in one line, and leave nothing behind,
-    if the description cannot be imported or mended, or one of the engines does not bear it.
+    The robot is named as the folder. Arguments are those of `sim2real.importing.import_robot`. Raise RobotError in one
+    line, and leave nothing behind, if the description cannot be imported or mended, or one of the engines does not bear it.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RobotError(f"{out}: exists and is not an empty folder; give a new one, or delete it")
@@ -44,7 +45,7 @@ def make_robot(path: Path, out: Path, search: Sequence[Path], arguments: Mapping
         # Beside `out`, so that the last step is a rename and not a copy.
         with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
             folder = Path(scratch) / "robot"
-            made = _make(path, folder, search, arguments)
+            made = _make(path, robot_name(out.name), folder, search, arguments)
             if out.exists():
                 out.rmdir()
             shutil.move(folder, out)
@@ -54,10 +55,10 @@ def make_robot(path: Path, out: Path, search: Sequence[Path], arguments: Mapping
 
 
 def _make(
-    path: Path, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
+    path: Path, name: str, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
 ) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Make `folder`; return the robot's name and what was done."""
-    imported = import_robot(path, folder, search=search, arguments=arguments)
+    """Make `folder`; return the name and what was done."""
+    imported = replace(import_robot(path, folder, search=search, arguments=arguments), name=name)
     mended = repair(imported.urdf, imported.urdf, floating_base=imported.floating_base, overwrite=True)
     model = mended.report.model
     if model is None:
@@ -67,8 +68,8 @@ def _make(
     for engine, answer in probe(load_robot(folder), path).items():
         if answer != OK:
             raise RobotError(f"{path}: {NAMES[engine]}: {answer}")
-    lines = tuple(f"line {f.line}: {f.element}: {f.message}" for f in mended.mended)
-    return str(guess.file["name"]), imported.notes, lines, guess.notes
+    lines = tuple(f"line {f.line}: {f.element}: {f.what}" for f in mended.mended)
+    return name, imported.notes, lines, guess.notes
 
 
 def _known(path: Path, imported: Imported) -> Known:

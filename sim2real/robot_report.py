@@ -47,7 +47,7 @@ def print_repairs(console: Console, repaired: Repaired) -> None:
     """Print what was mended, one line each, and where it was written."""
     for finding in repaired.mended:
         line = Text(f"{finding.path}:{finding.line}: ", style="bold").append(f"mended[{finding.code}]", style="green")
-        console.print(line.append(f" {finding.element}: {finding.message}"), soft_wrap=True)
+        console.print(line.append(f" {finding.element}: {finding.what}"), soft_wrap=True)
     if repaired.out is None:
         console.print("what is left cannot be mended: nothing was written", style="bold red")
         return

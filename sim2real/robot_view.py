@@ -20,14 +20,18 @@ CAPTION = 46  # [pixels] below each
 
 
 def robot_list() -> Table:
-    """Return one row for each robot of the catalog: name, joints, motors and their modes, mass, sensors, licence."""
+    """Return one row for each robot of the catalog: name, joints, motors and their modes, mass, sensors."""
     table = Table(box=None, header_style="bold")
-    for title in ("robot", "base", "joints", "motors", "mass [kg]", "sensors", "licence"):
+    for title in ("robot", "base", "joints", "motors", "mass [kg]", "sensors"):
         table.add_column(title, justify="right" if title in ("joints", "mass [kg]") else "left")
     for robot in _catalog():
         mass, base = f"{_mass(robot):.2f}", "fixed" if robot.fixed_base else "free"
-        row = (robot.name, base, str(robot.n_joints), _motors(robot), mass, _sensors(robot), robot.file.licence)
-        table.add_row(*row)
+        cameras = len(robot.file.cameras)
+        sensors = [
+            *(["IMU"] if robot.file.imu else []),
+            *([f"{cameras} camera{'s'[: cameras > 1]}"] if cameras else []),
+        ]
+        table.add_row(robot.name, base, str(robot.n_joints), _motors(robot), mass, ", ".join(sensors))
     return table
 
 
@@ -73,33 +77,33 @@ def _about(robot: Robot) -> Table:
 
 def _joint_table(robot: Robot) -> Table:
     table = Table(box=None, header_style="bold")
-    for title in ("joint", "type", "range", "default", "velocity", "motor", "effort", "gains"):
-        table.add_column(title, justify="left" if title in ("joint", "type", "motor", "gains") else "right")
+    for title in ("joint", "range", "default", "velocity", "motor", "effort", "gains"):
+        left = title in ("joint", "motor", "gains")
+        table.add_column(title, justify="left" if left else "right", no_wrap=title == "joint", overflow="fold")
     motors = {actuator.joint: actuator for actuator in robot.actuators}
     for joint, default in zip(robot.model.movable, robot.default_q.tolist(), strict=True):
         unit = "m" if joint.type == "prismatic" else "rad"
         lower, upper = robot.joint_range(joint.name)
-        span = "endless" if isinf(lower) and isinf(upper) else f"{lower:.4g} to {upper:.4g} {unit}"
-        velocity = "" if isinf(joint.limit.velocity) else f"{joint.limit.velocity:.4g} {unit}/s"
-        row = (joint.name, joint.type, span, f"{default:.4g}", velocity)
-        table.add_row(*row, *_motor_cells(joint, motors.get(joint.name)))
+        span = "endless" if isinf(lower) and isinf(upper) else f"{lower:.3g} to {upper:.3g} {unit}"
+        velocity = "" if isinf(joint.limit.velocity) else f"{joint.limit.velocity:.3g} {unit}/s"
+        table.add_row(joint.name, span, f"{default:.3g}", velocity, *_motor_cells(joint, motors.get(joint.name)))
     return table
 
 
 def _motor_cells(joint: Joint, motor: Actuator | None) -> tuple[str, str, str]:
     if motor is None and joint.mimic is not None:
-        mimic = joint.mimic
-        return f"follows {mimic.multiplier:g} {mimic.joint} {mimic.offset:+g}", "", ""
+        offset = f" {joint.mimic.offset:+g}" if joint.mimic.offset else ""
+        return "follows", "", f"{joint.mimic.multiplier:g} {joint.mimic.joint}{offset}"
     if motor is None:
         return "none", "", ""
     gains = [f"{name} {value:g}" for name in ("kp", "kd", "armature") if (value := getattr(motor, name))]
-    return motor.mode, f"{motor.effort:g} {'N' if joint.type == 'prismatic' else 'N m'}", ", ".join(gains)
+    return motor.mode, f"{motor.effort:g} {'N' if joint.type == 'prismatic' else 'N m'}", " ".join(gains)
 
 
 def _link_table(robot: Robot) -> Table:
     table = Table(box=None, header_style="bold")
     for title in ("link", "mass [kg]", "seen", "touched", "body"):
-        table.add_column(title, justify="right" if title == "mass [kg]" else "left")
+        table.add_column(title, justify="right" if title == "mass [kg]" else "left", overflow="fold")
     for link in robot.model.links:
         body, _ = robot.merged.frames[link.name]
         mass = f"{link.inertial.mass:.4g}" if link.inertial else ""
