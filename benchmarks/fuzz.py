@@ -28,6 +28,7 @@ from sim2real.importing import Limits, import_robot
 TARGET = "benchmarks.fuzz_cases:attempt"
 SECONDS = 5.0  # for one answer
 GROWTH = 10_000  # bytes of memory that a case may cost for good
+MINIMIZE_SECONDS = 120.0
 WARM = 200  # cases until a child has loaded what it needs
 ANSWERS = ("refused", "read", "built", "diverges")
 
@@ -97,34 +98,17 @@ def run(count: int, workers: int = 2, first: int = 0, console: Console | None = 
     return tally
 
 
-def minimized(outcome: Outcome, trials: int = 400) -> bytes:
-    """Return a part of the failing case's file that still fails in the same way: pieces are left out one by one."""
-    case: Case = outcome.job
-    data, left = case.contents, trials
-    size = len(data) // 2
-    while size and left > 0:
-        at = 0
-        while at < len(data) and left > 0:
-            shorter = data[:at] + data[at + size :]
-            (tried,) = run_isolated(TARGET, [replace(case, data=shorter)], SECONDS, workers=1)
-            left -= 1
-            data, at = (shorter, at) if _alike(tried.failure, outcome.failure) else (data, at + size)
-        size //= 2
-    return data
-
-
-def _alike(one: str, other: str) -> bool:
-    return bool(one) and one[:40] == other[:40]
-
-
 def _keep(failures: Sequence[Outcome], folder: Path, console: Console) -> None:
-    """Write each kind of failure, cut down, into `folder`."""
+    """Write a file of each kind of failure into `folder`, cut down to what causes it unless its child did not live."""
     folder.mkdir(parents=True, exist_ok=True)
     kinds = {(outcome.job.suffix, outcome.failure[:40]): outcome for outcome in reversed(failures)}
-    for (suffix, _), outcome in kinds.items():
-        path = folder / f"case_{outcome.job.number}{suffix}"
-        path.write_bytes(minimized(outcome))
-        console.print(f"{path}: {outcome.failure} (seed {outcome.job.seed})", markup=False, highlight=False)
+    cut = run_isolated("benchmarks.fuzz_cases:minimized", [outcome.job for outcome in kinds.values()], MINIMIZE_SECONDS)
+    smaller = {outcome.job: outcome.value for outcome in cut}
+    for outcome in kinds.values():
+        case: Case = outcome.job
+        path = folder / f"case_{case.number}{case.suffix}"
+        path.write_bytes(smaller[case] or case.contents)
+        console.print(f"{path}: {outcome.failure} (seed {case.seed})", markup=False, highlight=False)
 
 
 def main() -> int:

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from math import isfinite, isnan
@@ -108,6 +108,28 @@ def attempt(case: Case) -> str:
         if case.number % ENGINE_EVERY:
             return "read"
         return _build(model)
+
+
+def minimized(case: Case, trials: int = 1000) -> bytes:
+    """Return a part of a failing case's file that fails in the same way: pieces are left out one by one."""
+    data, failure = case.contents, _failure(case)
+    size = len(data) // 2
+    while size and trials > 0:
+        at = 0
+        while at < len(data) and trials > 0:
+            shorter = data[:at] + data[at + size :]
+            trials -= 1
+            data, at = (shorter, at) if _failure(replace(case, data=shorter)) == failure else (data, at + size)
+        size //= 2
+    return data
+
+
+def _failure(case: Case) -> str:
+    try:
+        attempt(case)
+    except Exception as error:  # whatever it is that is being looked for
+        return f"{type(error).__name__}: {error}"[:50]
+    return ""
 
 
 def _read_urdf(case: Case, data: bytes, _: Path) -> RobotModel | None:

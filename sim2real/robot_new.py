@@ -1,7 +1,5 @@
 """From a description of any format to a robot: imported, mended, its robot.yaml guessed, tried in both engines."""
 
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +11,7 @@ from robots.findings import errors
 from robots.guess import Known, guess_robot, write_robot
 from sim2real.errors import RobotError
 from sim2real.importing import Imported, import_robot
+from sim2real.importing.folders import new_folder
 from sim2real.importing.plain import robot_name
 from sim2real.sim.probe import NAMES, OK, probe
 
@@ -36,28 +35,17 @@ def make_robot(path: Path, out: Path, search: Sequence[Path], arguments: Mapping
     """Make the folder `out` with a URDF, its meshes and a robot.yaml from a description of any format.
 
     The robot is named as the folder. Arguments are those of `sim2real.importing.import_robot`. Raise RobotError in one
-    line, and leave nothing behind, if the description cannot be imported or mended, or one of the engines does not bear it.
+    line, and leave nothing behind, if the description cannot be imported or mended, or an engine does not bear it.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise RobotError(f"{out}: exists and is not an empty folder; give a new one, or delete it")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # Beside `out`, so that the last step is a rename and not a copy.
-        with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as scratch:
-            folder = Path(scratch) / "robot"
-            made = _make(path, robot_name(out.name), folder, search, arguments)
-            if out.exists():
-                out.rmdir()
-            shutil.move(folder, out)
-    except OSError as error:
-        raise RobotError(f"{out}: cannot be made: {error.strerror}") from None
+    with new_folder(out) as folder:
+        made = _make(path, robot_name(out.name), folder, search, arguments)
     return Made(out, *made)
 
 
 def _make(
     path: Path, name: str, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
 ) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
-    """Make `folder`; return the name and what was done."""
+    """Fill the empty `folder`; return the name and what was done."""
     imported = replace(import_robot(path, folder, search=search, arguments=arguments), name=name)
     mended = repair(imported.urdf, imported.urdf, floating_base=imported.floating_base, overwrite=True)
     model = mended.report.model

@@ -40,10 +40,10 @@ def fetch_onshape(source: str | Path, out: Path, *, limits: Limits = FETCH_LIMIT
     The library runs in a child process in its safe mode: no commands or plug-ins that a config.json names. Raise
     RobotError where the library or the keys are missing, or the export fails; `out` is not made then.
     """
-    if find_spec("onshape_to_robot") is None:
-        raise RobotError(f"{source}: onshape-to-robot is not installed; pip install 'sim2real[onshape]'")
     settings = _settings(source)
     keys = _keys(os.environ)
+    if find_spec("onshape_to_robot") is None:
+        raise RobotError(f"{source}: onshape-to-robot is not installed; pip install 'sim2real[onshape]'")
     with new_folder(out) as made:
         (made / "config.json").write_text(settings, encoding="utf-8")
         run_limited("sim2real.importing.onshape:export", {"folder": str(made.resolve())}, source, limits, keys)

@@ -51,7 +51,6 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_keys")
 def test_missing_keys_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    pytest.importorskip("onshape_to_robot")
     monkeypatch.setenv("ONSHAPE_API", "https://cad.onshape.com")
     with pytest.raises(RobotError) as error:
         fetch_onshape(ADDRESS, tmp_path / "out")
@@ -68,7 +67,6 @@ def test_missing_keys_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
      ("gone.json", "gone.json: No such file or directory; give an Onshape address")],
 )  # fmt: skip
 def test_what_is_no_address_is_refused(tmp_path: Path, source: str, says: str):
-    pytest.importorskip("onshape_to_robot")
     with pytest.raises(RobotError, match=says):
         fetch_onshape(source, tmp_path / "out")
 
