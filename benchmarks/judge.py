@@ -14,7 +14,7 @@ Array = NDArray[np.float64]
 
 # Largest errors of what must be the same robot; see `differences`.
 BARS = {
-    "limits": 1e-9,
+    "limits": 1e-5,
     "masses": 1e-6,
     "poses": 1e-5,
     "turns": 1e-5,

@@ -132,7 +132,8 @@ class TestNew:
         (tmp_path / "a.urdf").write_text(ARM.replace('ixx="0.02"', 'ixx="0"'))
         result = robot("new", tmp_path / "a.urdf", "--out", tmp_path / "made")
         assert "principal moments 0" in result.stdout
-        assert load_robot(tmp_path / "made").model.link("upper").inertial.inertia[0] > 0
+        inertial = load_robot(tmp_path / "made").model.link("upper").inertial
+    assert inertial is not None and inertial.inertia[0] > 0
 
     @pytest.mark.parametrize(
         ("change", "words"),
