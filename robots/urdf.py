@@ -102,6 +102,8 @@ def mend(
         if not mends:
             break
         edits = [edit for finding in mends for edit in finding.edits]
+        if apply_edits(mended.data, edits) == mended.data:
+            break  # what is written there already does not mend it
         lines = tuple(mended.lines[line - 1] for line in old_lines(mended.data, edits))
         done = (*mended.findings, *map(mended.original, mends))
         mended = Mended(apply_edits(mended.data, edits), done, lines)

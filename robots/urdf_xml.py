@@ -236,7 +236,8 @@ def _malformed(source: Path, data: bytes, error: expat.ExpatError) -> Fault:
     edits: tuple[Edit, ...] = ()
     remedy = ""
     if error.code == expat.errors.codes[expat.errors.XML_ERROR_MISPLACED_XML_PI] and _DECLARATION.match(data):
-        edits = (Edit(0, data.index(b"<"), b""),)
+        blanks = data.index(b"<")
+        edits = (Edit(0, blanks, b""),) if blanks else ()
         remedy = "remove the blanks in front of the declaration"
     elif (control := _CONTROL.search(data)) and not data.startswith(_UTF16):
         edits = tuple(Edit(found.start(), found.end(), b"") for found in _CONTROL.finditer(data))

@@ -3,20 +3,18 @@
 `sim2real.sim.bullet_world` has one world, and what was measured about PyBullet.
 """
 
-import tempfile
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Variant, VariantSpace
-from robots import Robot, write_urdf
+from robots import Robot
 from robots.kinematics import follow
 from sim2real.errors import EngineError
 from sim2real.sim.actuators import DelayLine, holding_command
 from sim2real.sim.bullet_bodies import Bodies
-from sim2real.sim.bullet_world import World
+from sim2real.sim.bullet_world import World, load_worlds
 from sim2real.sim.engine import Array, Index, WorldState
 from sim2real.sim.rotations import compose, from_rpy, inverse, rotate
 
@@ -74,15 +72,11 @@ class BulletEngine:
         self._worlds = []
 
     def _load(self, n_worlds: int) -> list[World]:
-        """Load from a URDF that we wrote: PyBullet mangles long lines and finds meshes where it likes."""
-        with tempfile.TemporaryDirectory() as folder:
-            urdf = Path(folder) / "robot.urdf"
-            write_urdf(self._bodies.description, urdf)
-            return [World(self.robot, self.space, self._bodies, urdf) for _ in range(n_worlds)]
+        return load_worlds(self.robot, self.space, self._bodies, n_worlds)
 
     def _read(self, worlds: Index) -> None:
         state, chosen = self.state, [self._worlds[world] for world in worlds.tolist()]
-        joints = np.array([w.joints() for w in chosen]).reshape(-1, self.robot.n_joints, 2)
+        joints = np.array([w.joints() for w in chosen]).reshape(len(chosen), self.robot.n_joints, 2)
         state.q[worlds], state.dq[worlds] = joints[:, :, 0], joints[:, :, 1]
         if self.robot.file.imu and chosen:
             turns, speeds = zip(*(w.imu() for w in chosen), strict=True)

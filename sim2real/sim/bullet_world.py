@@ -17,6 +17,7 @@ Facts behind the choices, all measured on PyBullet 3.2.7:
   ground meet with what is wanted, and so do two links of the robot.
 """
 
+import tempfile
 from math import ceil, isclose
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from randomization import VariantSpace
-from robots import Robot
+from robots import Robot, write_urdf
 from robots.kinematics import sources
 from sim2real.errors import EngineError
 from sim2real.quiet import quiet
@@ -42,6 +43,14 @@ _set_engine, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.TORQUE_CONTR
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
 SERVO_RATE = 1.0  # largest `servo_rate` of one step: half of what is stable, as poses differ
 LOOPS = {"erp": 0.05, "numSolverIterations": 100}  # share of a gap that a physics step closes; default 0.2 and 50
+
+
+def load_worlds(robot: Robot, space: VariantSpace, bodies: Bodies, count: int) -> "list[World]":
+    """Load worlds from a URDF that we wrote: PyBullet mangles long lines and finds meshes where it likes."""
+    with tempfile.TemporaryDirectory() as folder:
+        urdf = Path(folder) / "robot.urdf"
+        write_urdf(bodies.description, urdf)
+        return [World(robot, space, bodies, urdf) for _ in range(count)]
 
 
 class World:
@@ -224,6 +233,8 @@ class World:
 
     def joints(self) -> list[tuple[float, float]]:
         """Return (position, velocity) of each joint."""
+        if not self.joint_ids:  # PyBullet takes an empty list for a mistake
+            return []
         return [s[:2] for s in pybullet.getJointStates(self.body, self.joint_ids, physicsClientId=self.client)]
 
     def base(self) -> tuple[Array, Array, Array, Array]:

@@ -3,24 +3,22 @@
 The robot is built by the code that simulates it, without motors, its root bolted to the world at the origin.
 """
 
-import tempfile
 from contextlib import closing
 from dataclasses import dataclass, replace
 from math import inf
-from pathlib import Path
 from typing import Any, Protocol
 
 import mujoco
 import numpy as np
 
 from randomization import VariantSpace
-from robots import Robot, write_urdf
+from robots import Robot
 from robots.kinematics import transform
 from robots.model import Mimic, RobotModel, Sphere
 from sim2real.errors import EngineError, nearest
 from sim2real.quiet import quiet
 from sim2real.sim.bullet_bodies import Bodies
-from sim2real.sim.bullet_world import World
+from sim2real.sim.bullet_world import World, load_worlds
 from sim2real.sim.engine import GRAVITY, Array
 from sim2real.sim.mujoco_model import body_name, build_spec
 from sim2real.sim.probe import bare_robot
@@ -147,11 +145,8 @@ class _Bullet:
         return getattr(pybullet, name)(self._world.body, *arguments, physicsClientId=self._world.client)
 
     def _load(self, robot: Robot) -> World:
-        bodies = Bodies(robot)
-        with tempfile.TemporaryDirectory() as folder:
-            urdf = Path(folder) / "robot.urdf"
-            write_urdf(bodies.description, urdf)
-            return World(robot, VariantSpace(robot), bodies, urdf)
+        (world,) = load_worlds(robot, VariantSpace(robot), Bodies(robot), 1)
+        return world
 
     def _weigh(self, model: RobotModel) -> dict[str, float]:
         """Return the masses of a merged model; Bullet forgets that of a bolted root, so that here a heavy root is free.
