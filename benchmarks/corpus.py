@@ -30,9 +30,9 @@ from benchmarks.judge import changed, differences, judge
 from robots.findings import Finding, errors
 from robots.merge import merge_fixed
 from robots.model import RobotModel
-from robots.urdf import parse_urdf, repaired
-from robots.urdf_write import write_urdf
-from robots.urdf_xml import read_bytes, shorten
+from robots.urdf.elements import read_bytes, shorten
+from robots.urdf.reader import parse_urdf, repaired
+from robots.urdf.writer import write_urdf
 from sim2real.errors import Sim2RealError
 from sim2real.sim.inspect import inspect
 

@@ -14,8 +14,8 @@ import numpy as np
 from benchmarks.mutations import mutate, pack_glb
 from robots.findings import Finding, errors
 from robots.model import Inertial, Limit, Link, Mesh, RobotModel, Sphere
-from robots.urdf import parse_urdf, read_urdf, repaired, urdf_text
-from robots.urdf_rules import guess_floating
+from robots.urdf.reader import parse_urdf, read_urdf, repaired, urdf_text
+from robots.urdf.tree import guess_floating
 from sim2real.errors import RobotError, Sim2RealError
 from sim2real.importing.mjcf import convert
 from sim2real.sim.engine import ENGINES

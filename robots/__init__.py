@@ -5,6 +5,6 @@ Nothing here knows a physics engine, TensorFlow or ROS.
 
 from robots.catalog import Actuator, Robot, load_robot, robot_names
 from robots.model import Joint, Link, RobotModel
-from robots.urdf import read_urdf, write_urdf
+from robots.urdf.reader import read_urdf, write_urdf
 
 __all__ = ["Actuator", "Joint", "Link", "Robot", "RobotModel", "load_robot", "read_urdf", "robot_names", "write_urdf"]

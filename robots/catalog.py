@@ -6,9 +6,10 @@ from pathlib import Path
 
 from robots.adjust import inertia_from_collisions, scaled, upright
 from robots.fit import check_fit
+from robots.model import RobotModel
 from robots.robot import Robot
 from robots.robot_file import Actuator, CameraMount, CommandMode, ImuMount, Loop, RobotFile
-from robots.urdf import read_urdf
+from robots.urdf.reader import read_urdf
 from sim2real.config import load
 from sim2real.errors import RobotError, nearest
 
@@ -35,19 +36,24 @@ def robot_names() -> list[str]:
 
 def load_robot(name: str | Path) -> Robot:
     """Load a robot by catalog name, by folder, or by the path of its robot.yaml; raise RobotError or ConfigError."""
-    path = _find(name)
+    path = find_robot(name)
     file = load(RobotFile, path)
-    urdf, folder = _urdf_path(file.urdf, path)
+    urdf, folder = urdf_path(file.urdf, path)
     model = read_urdf(urdf, roots=(folder,), floating_base=not file.fixed_base, repair=file.repair)
-    model = upright(scaled(model, file.scale), file.up)
-    if file.inertia == "from_collision":
-        model = inertia_from_collisions(model)
-    robot = Robot(name=file.name, model=replace(model, name=file.name), file=file, path=path)
+    model = replace(adjusted(model, file), name=file.name)
+    robot = Robot(name=file.name, model=model, file=file, path=path)
     check_fit(robot)
     return robot
 
 
-def _find(name: str | Path) -> Path:
+def adjusted(model: RobotModel, file: RobotFile) -> RobotModel:
+    """Return the model in the unit, with the axis up and the inertias that its robot.yaml asks for."""
+    model = upright(scaled(model, file.scale), file.up)
+    return inertia_from_collisions(model) if file.inertia == "from_collision" else model
+
+
+def find_robot(name: str | Path) -> Path:
+    """Return the path of a robot.yaml by catalog name, folder or its own path; raise RobotError if there is none."""
     given = Path(name)
     if given.suffix in (".yaml", ".yml"):
         return given
@@ -60,7 +66,7 @@ def _find(name: str | Path) -> Path:
     raise RobotError(f"no robot '{name}'{nearest(str(name), names)}; {known}")
 
 
-def _urdf_path(urdf: str, robot_yaml: Path) -> tuple[Path, Path]:
+def urdf_path(urdf: str, robot_yaml: Path) -> tuple[Path, Path]:
     """Return the URDF's path and the folder that its meshes may lie in: the robot's, or the whole Python package."""
     package, _, inside = urdf.rpartition(":")
     if not package:

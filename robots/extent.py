@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from robots.kinematics import Array, link_poses, transform
-from robots.mesh_read import parse_mesh, read_bytes
+from robots.mesh.read import parse_mesh, read_bytes
 from robots.model import Box, Capsule, Cylinder, Geometry, Link, Mesh, RobotModel, Sphere, Vector3
 
 DOWN: Vector3 = (0.0, 0.0, -1.0)

@@ -1,7 +1,7 @@
 """RobotModel: what a URDF says, as plain data in one canonical joint order. SI units and radians throughout."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -205,20 +205,3 @@ class RobotModel:
     def children(self, link: str) -> Iterator[Joint]:
         """Yield the joints whose parent is `link`, in canonical order."""
         return (j for j in self.joints if j.parent == link)
-
-    def with_inertia_from_collisions(self) -> "RobotModel":
-        """Return a copy whose inertias are those of the link's collision solid at the link's mass and centre.
-
-        For descriptions whose `<inertia>` is a placeholder (pybullet_data's cart-pole gives 1 kg m^2 to a 0.1 kg pole).
-        A link without exactly one primitive collision shape at its centre of mass keeps the inertia of the file.
-        """
-        return replace(self, links=tuple(_solid_inertia(link) for link in self.links))
-
-
-def _solid_inertia(link: Link) -> Link:
-    if link.inertial is None or len(link.collisions) != 1:
-        return link
-    shape = link.collisions[0]
-    if isinstance(shape.geometry, Mesh) or shape.origin != link.inertial.origin:
-        return link
-    return replace(link, inertial=replace(link.inertial, inertia=shape.geometry.inertia(link.inertial.mass)))

@@ -11,7 +11,7 @@ from robots.kinematics import follow
 from robots.merge import Merged, merge_fixed
 from robots.model import RobotModel
 from robots.robot_file import Actuator, CommandMode, RobotFile
-from robots.urdf import digest
+from robots.urdf.reader import digest
 from sim2real.errors import RobotError
 
 

@@ -8,8 +8,8 @@ from math import isclose
 from pathlib import Path
 
 from robots.catalog import CATALOG
-from robots.urdf import digest, read_urdf
-from robots.urdf_xml import Element, read_xml
+from robots.urdf.elements import Element, read_xml
+from robots.urdf.reader import digest, read_urdf
 from ros_bridge.messages import difference
 from sim2real.errors import BridgeError, RobotError
 from sim2real.policy import Contract, RobotContract

@@ -17,7 +17,7 @@ from std_msgs.msg import Float64MultiArray, String
 
 from randomization import Randomization
 from robots import load_robot
-from robots.urdf import urdf_text
+from robots.urdf.reader import urdf_text
 from ros_bridge import messages
 from ros_bridge.managed_node import LATCHED, RELIABLE, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node

@@ -26,6 +26,10 @@ class RobotError(Sim2RealError):
     """A robot description cannot be used: not XML, inconsistent, or physically impossible."""
 
 
+class OutsideError(RobotError):
+    """A robot description names a file outside of the folders that may be read."""
+
+
 class RandomizationError(Sim2RealError):
     """A Randomization names what the robot does not have, or can draw a value that physics cannot bear."""
 

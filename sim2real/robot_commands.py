@@ -14,7 +14,7 @@ from rich.console import Console
 from sim2real.errors import ConfigError
 
 if TYPE_CHECKING:
-    from robots.check import Report
+    from robots.check.linter import Report
 
 app = tyro.extras.SubcommandApp()
 out = Console()
@@ -73,7 +73,7 @@ def check(
 
 def _checked(file: str, search: tuple[Path, ...]) -> "Report":
     """Check one description; what is neither URDF nor robot.yaml is imported into a temporary folder first."""
-    from robots.check import check as check_file
+    from robots.check.linter import check as check_file
     from sim2real.importing import detect_format, import_robot
 
     path = Path(file)
@@ -96,7 +96,7 @@ def _repair(
     notes: bool,
     json: bool,
 ) -> int:
-    from robots.check_repair import repair
+    from robots.check.repair import repair
     from sim2real.robot_report import print_repairs, print_report, summary
 
     if len(files) > 1:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from robots import load_robot
-from robots.check_repair import Repaired, repair
+from robots.check.repair import Repaired, repair
 from robots.findings import errors
-from robots.guess import Known, guess_robot, write_robot
+from robots.guess.guesser import Known, guess_robot, write_robot
 from sim2real.errors import RobotError
 from sim2real.importing import Imported, import_robot
 from sim2real.importing.folders import new_folder

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.text import Text
 
-from robots.check import Report
-from robots.check_repair import Repaired
+from robots.check.linter import Report
+from robots.check.repair import Repaired
 from robots.findings import Finding
 
 _COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}

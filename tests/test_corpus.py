@@ -9,7 +9,7 @@ from rich.console import Console
 from benchmarks.corpus import Job, collections, examine, run
 from benchmarks.corpus_page import Verdict, bars, by_folder, page, trouble_of
 from robots.model import RobotModel
-from robots.urdf import parse_urdf
+from robots.urdf.reader import parse_urdf
 from sim2real.sim.inspect import inspect
 
 NAMES = (

@@ -133,7 +133,8 @@ class TestNew:
         result = robot("new", tmp_path / "a.urdf", "--out", tmp_path / "made")
         assert "principal moments 0" in result.stdout
         inertial = load_robot(tmp_path / "made").model.link("upper").inertial
-    assert inertial is not None and inertial.inertia[0] > 0
+        assert inertial is not None
+        assert inertial.inertia[0] > 0
 
     @pytest.mark.parametrize(
         ("change", "words"),

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 from xml.parsers import expat
 
-from robots.urdf_xml import MAX_BYTES
+from robots.urdf.elements import MAX_BYTES
 from sim2real.errors import RobotError
 
 Format = Literal["urdf", "xacro", "mjcf", "step", "onshape"]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
-from robots.urdf_xml import read_xml
+from robots.urdf.elements import read_xml
 from sim2real.errors import RobotError
 from sim2real.importing.folders import new_folder
 from sim2real.importing.formats import Format, detect_format

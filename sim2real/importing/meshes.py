@@ -11,9 +11,9 @@ from xml.sax.saxutils import quoteattr, unescape
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.mesh_read import MAX_BYTES
-from robots.mesh_stl import stl_bytes
-from robots.urdf_xml import Element, shorten
+from robots.mesh.read import MAX_BYTES
+from robots.mesh.stl import stl_bytes
+from robots.urdf.elements import Element, shorten
 from sim2real.errors import RobotError
 from sim2real.importing.packages import SearchPath
 

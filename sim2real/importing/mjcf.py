@@ -14,8 +14,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from robots.urdf_write import write_urdf
-from robots.urdf_xml import MAX_NUMBER, Element, read_xml, shorten
+from robots.urdf.elements import MAX_NUMBER, Element, read_xml, shorten
+from robots.urdf.writer import write_urdf
 from sim2real.errors import RobotError
 from sim2real.importing.meshes import place
 from sim2real.importing.mjcf_extras import couplings, default_pose, motors, note_losses

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from robots.kinematics import motion, pose_of
 from robots.model import Inertial, Joint, JointType, Limit, Link, RobotModel, Vector3
-from robots.urdf_rules import MIN_INERTIA, MIN_MASS
+from robots.urdf.tree import MIN_INERTIA, MIN_MASS
 from sim2real.errors import RobotError
 
 Array = NDArray[np.float64]

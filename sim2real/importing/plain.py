@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from robots.urdf_xml import Element, read_xml
+from robots.urdf.elements import Element, read_xml
 from sim2real.errors import RobotError
 from sim2real.importing.limits import Limits, run_limited
 from sim2real.importing.meshes import copy_meshes, file_name

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from robots.kinematics import pose_of, rotation
 from robots.model import Inertial, Joint, Limit, Link, Mesh, Pose, RobotModel, Shape
-from robots.urdf_write import write_urdf
+from robots.urdf.writer import write_urdf
 from sim2real.errors import RobotError, nearest
 from sim2real.importing.meshes import FOLDER, file_name, write_stl
 from sim2real.importing.step import MAX_EXTENT, MIN_EXTENT, StepFile, StepJoint, StepLink, order

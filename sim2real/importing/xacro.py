@@ -11,7 +11,7 @@ import xacro
 import yaml
 from xacro import substitution_args
 
-from robots.urdf_xml import MAX_BYTES
+from robots.urdf.elements import MAX_BYTES
 from sim2real.errors import RobotError, nearest
 from sim2real.importing.packages import SearchPath, search_path
 from sim2real.importing.xacro_guard import guard, guarded

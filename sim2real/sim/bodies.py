@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 
 from robots import Robot
-from robots.convex import convex_parts
 from robots.kinematics import inertia_matrix, link_poses, rotation, rpy_of, transform
+from robots.mesh.convex import convex_parts
 from robots.model import Inertial, Link, Mesh, Pose, RobotModel, Shape
 from sim2real.errors import EngineError
 from sim2real.sim.engine import Array

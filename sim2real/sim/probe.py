@@ -12,7 +12,7 @@ from robots import Robot, read_urdf, write_urdf
 from robots.extent import lowest_points
 from robots.model import Mesh, RobotModel
 from robots.robot_file import RobotFile
-from robots.urdf_rules import guess_floating
+from robots.urdf.tree import guess_floating
 from sim2real.errors import Sim2RealError
 from sim2real.importing.limits import Limits, run_limited
 from sim2real.sim.actuators import holding_command
@@ -61,7 +61,7 @@ def probe(
     A reason is one line: that the engine refuses the robot, or that its physics diverge at once. Raise RobotError in
     one line naming `source` (else the robot) and the engine if that crashes, takes longer than `seconds`, or needs more
     than `megabytes` of address space. A model has no motors; its base is fixed as `fixed_base` says, or where that
-    is None as `robots.urdf_rules.guess_floating` has it. The robot.yaml of a Robot says both.
+    is None as `robots.urdf.tree.guess_floating` has it. The robot.yaml of a Robot says both.
     """
     model = given.model if isinstance(given, Robot) else given
     fixed_base = not guess_floating(model) if fixed_base is None else fixed_base

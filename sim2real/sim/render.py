@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from robots import Robot, write_urdf
 from robots.extent import outline
 from robots.kinematics import link_poses, transform
-from robots.mesh_visual import visual_mesh
+from robots.mesh.visual import visual_mesh
 from robots.model import Inertial, Link, Mesh, RobotModel, Shape
 from sim2real.quiet import quiet
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from robots.mesh_stl import stl_bytes
-from robots.urdf import read_urdf
+from robots.mesh.stl import stl_bytes
+from robots.urdf.reader import read_urdf
 
 LINK = (
     '<link name="{name}"><inertial><mass value="1"/><inertia ixx="1" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/>'

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from robots.mesh_data import is_closed, signed_volume, solid
-from robots.mesh_stl import read_stl
+from robots.mesh.data import is_closed, signed_volume, solid
+from robots.mesh.stl import read_stl
 from sim2real.importing.meshes import file_name, write_stl
 from sim2real.importing.mjcf_shapes import ellipsoid
 from sim2real.importing.plain import robot_name

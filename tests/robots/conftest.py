@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from robots.model import Inertial, RobotModel
-from robots.urdf import read_urdf
+from robots.urdf.reader import read_urdf
 from sim2real.errors import RobotError
 
 SOUND = """<?xml version="1.0"?>

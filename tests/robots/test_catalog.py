@@ -10,7 +10,7 @@ import yaml
 
 from robots.catalog import CATALOG, load_robot, robot_names
 from robots.model import Inertial, Mesh, RobotModel
-from robots.urdf import read_urdf, write_urdf
+from robots.urdf.reader import read_urdf, write_urdf
 from sim2real.errors import ConfigError, RobotError
 
 Changes = dict[str, Any]

@@ -22,7 +22,7 @@ from robots.kinematics import (
 )
 from robots.merge import merge_fixed
 from robots.model import Box, Inertial, Joint, JointType, Link, Mimic, Pose, RobotModel, Shape
-from robots.urdf import read_urdf
+from robots.urdf.reader import read_urdf
 
 EXACT = 1e-12
 

@@ -3,7 +3,7 @@
 import pytest
 
 from robots import load_robot
-from robots.urdf import urdf_text
+from robots.urdf.reader import urdf_text
 from ros_bridge import parity
 from sim2real.errors import BridgeError
 

@@ -7,8 +7,8 @@ import pybullet_data
 import pytest
 
 from robots import load_robot
-from robots.guess import Known, guess_robot, write_robot
-from robots.urdf import read_urdf
+from robots.guess.guesser import Known, guess_robot, write_robot
+from robots.urdf.reader import read_urdf
 from sim2real.sim import ENGINES
 
 Unsteady = Callable[..., dict[str, float]]

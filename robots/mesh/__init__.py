@@ -1,0 +1,1 @@
+"""Mesh files of strangers: found, read within bounds, judged, and made convex parts that both engines take."""
