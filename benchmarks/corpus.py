@@ -178,7 +178,7 @@ def _show(verdicts: Sequence[Verdict], seconds: float, console: Console) -> bool
     folders, wanted = Table(), Table(title=f"{len(verdicts)} files in {seconds:.0f} s")
     head, *rows = by_folder(verdicts)
     for column in head:
-        folders.add_column(column)
+        folders.add_column(column, overflow="fold")
     for row in rows:
         folders.add_row(*row)
     for column in ("must hold", "measured", "bar", ""):
