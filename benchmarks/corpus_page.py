@@ -143,12 +143,14 @@ def _markdown(rows: Iterable[Cells]) -> str:
 _INTRODUCTION = """\
 # Corpus: any robot in, the same robot out
 
-Made by `make corpus`: every `.urdf` of two public collections, with {known}. Each file is read as it stands; if that is
-refused, it is repaired as `sim2real robot check --repair` does and read again. What loads is built in PyBullet and in
-MuJoCo by the code that trains robots, and compared with what Pinocchio reads from the URDF that we write: at 20 random
-configurations inside the limits, with random velocities and accelerations. Pinocchio also reads the file as it stands:
-whatever it finds there that the robot does not have (a mass, an inertia, a limit, a place) must be named by a finding,
-else it counts as a silent change. Each file is worked on in a child process of its own, so that crashes are counted."""
+Made by `make corpus`, with {known}.
+
+Every `.urdf` of two public collections. Each file is read as it stands; if that is refused, it is repaired as
+`sim2real robot check --repair` does and read again. What loads is built in PyBullet and in MuJoCo by the code that
+trains robots, and compared with what Pinocchio reads from the URDF that we write: at 20 random configurations inside
+the limits, with random velocities and accelerations. Pinocchio also reads the file as it stands: whatever it finds
+there that the robot does not have (a mass, an inertia, a limit, a place) must be named by a finding, else it counts
+as a silent change. Each file is worked on in a child process of its own, so that crashes are counted."""
 
 _QUANTITIES = """\
 Poses and centre of mass [m], turns (entries of the rotation matrix), limits [rad or m]. Masses are relative; torques

@@ -11,8 +11,6 @@ from robots.model import Box, Cylinder
 from sim2real.errors import ConfigError, RobotError
 from sim2real.importing import Limits, import_robot
 
-pytest.importorskip("OCP")
-
 LIMITS = Limits(seconds=60, megabytes=4096)
 
 
