@@ -23,7 +23,7 @@ MAX_ELEMENTS = 100_000  # a robot of 1,000 links has some 20,000
 MAX_DEPTH = 64
 MAX_NAME = 200  # PyBullet keeps names in buffers of 1,024 bytes
 MAX_NUMBER = 1e9  # the largest length, mass, ... of a robot; squares of it are still far from overflow
-MAX_FINDINGS = 200  # in one file; a broken generator repeats one fault thousands of times
+MAX_FINDINGS = 1000  # in one file; a broken generator repeats one fault thousands of times
 
 _NAMED = ("link", "joint")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")  # half of its bytes are 0

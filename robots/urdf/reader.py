@@ -94,20 +94,18 @@ def mend(
     floating_base: bool | None = False,
     codes: Collection[str] | None = None,
 ) -> Mended:
-    """Do what `repaired` does, and keep account of the lines."""
-    mended = Mended(data, (), tuple(range(1, data.count(b"\n") + 2)))
+    """Do what `repaired` does, and keep account of the lines. Where faults never come to an end, nothing is mended."""
+    given = mended = Mended(data, (), tuple(range(1, data.count(b"\n") + 2)))
     for _ in range(MAX_PASSES):
         findings = parse_urdf(mended.data, path, roots, floating_base).findings
         mends = apart(f for f in findings if f.edits and (codes is None or f.code in codes))
-        if not mends:
-            break
         edits = [edit for finding in mends for edit in finding.edits]
-        if apply_edits(mended.data, edits) == mended.data:
-            break  # what is written there already does not mend it
+        if apply_edits(mended.data, edits) == mended.data:  # none, or what is written there already does not mend it
+            return mended
         lines = tuple(mended.lines[line - 1] for line in old_lines(mended.data, edits))
         done = (*mended.findings, *map(mended.original, mends))
         mended = Mended(apply_edits(mended.data, edits), done, lines)
-    return mended
+    return given
 
 
 def parse_urdf(data: bytes, path: Path, roots: Sequence[Path] = (), floating_base: bool | None = False) -> Parsed:
