@@ -85,6 +85,9 @@ RULES: dict[str, Rule] = {
     "limit-default": Rule(
         _WARNING, "the default pose lies outside the limits", "pushes the joint back", "pushes the joint back, hard"
     ),
+    "limit-degrees": Rule(_WARNING, "limits of many turns: degrees?", "takes radians", "takes radians"),
+    "angle-degrees": Rule(_WARNING, "an angle of more than a turn: degrees?", "takes radians", "takes radians"),
+    "origin-far": Rule(_WARNING, "a joint more than 10 m from its link: millimetres?", "takes metres", "takes metres"),
     "limit-zero": Rule(
         _NOTE, "limits that exclude 0, where engines start", "starts at 0 all the same", "starts at 0 all the same"
     ),
@@ -118,6 +121,7 @@ RULES: dict[str, Rule] = {
     ),
     "inertia-massless": Rule(_NOTE, "moments without a mass", "takes them", "leaves them out, or refuses"),
     "inertia-size": Rule(_WARNING, "moments that do not fit the link's size and mass", "takes them", "takes them"),
+    "centre-outside": Rule(_WARNING, "a centre of mass far outside of the link's shapes", "takes it", "takes it"),
     "density": Rule(_WARNING, "lighter than cork or heavier than any metal", "takes it", "takes it"),
     # Shapes
     "geometry": Rule(
@@ -134,7 +138,7 @@ RULES: dict[str, Rule] = {
     ),
     "mesh-scale": Rule(_ERROR, "a mesh scaled to nothing", "takes a flat shape", "refuses, or ignores a visual"),
     "mesh-mirrored": Rule(_NOTE, "a mesh with a negative scale", "mirrors it inside out", "mirrors it"),
-    "mesh-units": Rule(_WARNING, "a mesh larger than 10 m: millimetres?", "takes metres", "takes metres"),
+    "mesh-units": Rule(_WARNING, "a mesh over 10 m or under 1 mm: other units?", "takes metres", "takes metres"),
     "mesh-open": Rule(
         _NOTE, "a collision mesh that is not watertight", "takes its convex hull", "takes its convex hull, or refuses"
     ),

@@ -1,6 +1,7 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` and `deploy` start at once."""
 
 import json as jsonlib
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -295,6 +296,11 @@ def main(arguments: list[str] | None = None) -> int:
     if arguments == ["--version"]:
         out.print(f"sim2real {__version__}", highlight=False)
         return 0
+    if arguments[:1] == [
+        "robot"
+    ]:  # its children and half-made folders go with it; other commands stop in their own way
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, _terminate)
     try:
         status = app.cli(
             prog="sim2real",
@@ -311,6 +317,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         err.print("interrupted")
         return 130
+
+
+def _terminate(number: int, _: Any) -> None:
+    raise SystemExit(128 + number)
 
 
 def _escape(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import tyro
 from rich.console import Console
 
-from sim2real.errors import ConfigError
+from sim2real.errors import ConfigError, Sim2RealError
 
 if TYPE_CHECKING:
     from robots.check.linter import Report
@@ -57,6 +57,8 @@ def check(
     """
     from sim2real.robot_report import print_report, summary
 
+    if missing := [folder for folder in search if not folder.is_dir()]:
+        raise ConfigError(f"--search: {missing[0]} is not a folder")
     if not files:
         raise ConfigError("files: give at least one description: sim2real robot check my_robot.urdf")
     if repair is not None:
@@ -73,12 +75,23 @@ def check(
 
 def _checked(file: str, search: tuple[Path, ...]) -> "Report":
     """Check one description; what is neither URDF nor robot.yaml is imported into a temporary folder first."""
-    from robots.check.linter import check as check_file
-    from sim2real.importing import detect_format, import_robot
+    from robots.check.linter import Report
+    from robots.findings import Finding
 
-    path = Path(file)
-    if not path.is_file() or path.suffix in (".yaml", ".yml", ".urdf") or detect_format(path) == "urdf":
+    try:
+        return _report(Path(file), search)
+    except Sim2RealError as error:  # of one file among many
+        return Report(Path(file), (Finding("file", Path(file), 0, "", str(error)),))
+
+
+def _report(path: Path, search: tuple[Path, ...]) -> "Report":
+    from robots.check.linter import check as check_file
+    from sim2real.importing import detect_format, import_robot, mesh_folders
+
+    if not path.is_file() or path.suffix in (".yaml", ".yml"):
         return check_file(path, roots=search)
+    if path.suffix == ".urdf" or detect_format(path) == "urdf":
+        return check_file(path, roots=mesh_folders(path, search))
     with tempfile.TemporaryDirectory() as folder:
         imported = import_robot(path, Path(folder) / "imported", search=search)
         report = check_file(imported.urdf, floating_base=imported.floating_base)
@@ -97,13 +110,15 @@ def _repair(
     json: bool,
 ) -> int:
     from robots.check.repair import repair
+    from sim2real.importing import mesh_folders
     from sim2real.robot_report import print_repairs, print_report, summary
 
     if len(files) > 1:
         raise ConfigError(f"--repair: takes one description at a time, got {len(files)}")
     if out_file.exists() and not overwrite:
         raise ConfigError(f"--repair: {out_file} exists; give another name, or say --overwrite")
-    repaired = repair(Path(files[0]), out_file, roots=search, overwrite=overwrite)
+    roots = mesh_folders(Path(files[0]), search) if Path(files[0]).is_file() else search
+    repaired = repair(Path(files[0]), out_file, roots=roots, overwrite=overwrite)
     if json:
         _print_json(repaired.to_dict())
     else:
@@ -139,7 +154,7 @@ def import_(
         _print_json(asdict(imported) | {"urdf": str(imported.urdf)})
         return 0
     _print_lines(imported.notes)
-    _next(imported.urdf, f"sim2real robot new {imported.urdf} --out robots/{imported.name}")
+    _next(imported.urdf, f"sim2real robot check {imported.urdf}; or sim2real robot new {file}, motors and all")
     return 0
 
 

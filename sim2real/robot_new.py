@@ -1,16 +1,18 @@
 """From a description of any format to a robot: imported, mended, its robot.yaml guessed, tried in both engines."""
 
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from robots import load_robot
 from robots.check.repair import Repaired, repair
-from robots.findings import errors
+from robots.findings import Finding, errors
 from robots.guess.guesser import Known, guess_robot, write_robot
+from robots.model import RobotModel
 from sim2real.errors import RobotError
-from sim2real.importing import Imported, import_robot
+from sim2real.importing import Imported, detect_format, import_robot, mesh_folders
 from sim2real.importing.folders import new_folder
 from sim2real.importing.plain import robot_name
 from sim2real.sim.probe import NAMES, OK, probe
@@ -46,24 +48,44 @@ def _make(
     path: Path, name: str, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
 ) -> tuple[str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
     """Fill the empty `folder`; return the name and what was done."""
-    imported = replace(import_robot(path, folder, search=search, arguments=arguments), name=name)
-    mended = repair(imported.urdf, imported.urdf, floating_base=imported.floating_base, overwrite=True)
-    model = mended.report.model
-    if model is None:
-        raise RobotError(_refusal(path, mended))
-    guess = guess_robot(model, imported.urdf.name, _known(path, imported))
+    imported, mended = _imported(path, folder, search, arguments)
+    again = repair(imported.urdf, imported.urdf, floating_base=imported.floating_base, overwrite=True)
+    model = _sound(path, again)
+    guess = guess_robot(model, imported.urdf.name, _known(path, name, imported))
     write_robot(folder, guess, imported.urdf)
     for engine, answer in probe(load_robot(folder), path).items():
         if answer != OK:
             raise RobotError(f"{path}: {NAMES[engine]}: {answer}")
-    lines = tuple(f"line {f.line}: {f.element}: {f.what}" for f in mended.mended)
+    lines = tuple(f"line {f.line}: {f.element}: {f.what}" for f in (*mended, *again.mended))
     return name, imported.notes, lines, guess.notes
 
 
-def _known(path: Path, imported: Imported) -> Known:
+def _imported(
+    path: Path, folder: Path, search: Sequence[Path], arguments: Mapping[str, str]
+) -> tuple[Imported, tuple[Finding, ...]]:
+    """Import a description into `folder`; a URDF is mended first, since what it names may not be there to import."""
+    if detect_format(path) != "urdf":
+        return import_robot(path, folder, search=search, arguments=arguments), ()
+    with tempfile.TemporaryDirectory() as scratch:
+        mended = repair(path, Path(scratch) / path.name, roots=mesh_folders(path, search))
+        _sound(path, mended)
+        imported = import_robot(Path(scratch) / path.name, folder, search=(path.parent, *search), arguments=arguments)
+        return imported, mended.mended
+
+
+def _sound(path: Path, mended: Repaired) -> RobotModel:
+    """Return the mended model; raise RobotError if something is left that refuses the robot."""
+    if mended.report.model is not None:
+        return mended.report.model
+    first, *others = errors(mended.report.findings)
+    more = f" (and {len(others)} more)" if others else ""
+    raise RobotError(f"{path}:{first.line}: {first.element}: {first.what}{more}; see all: sim2real robot check {path}")
+
+
+def _known(path: Path, name: str, imported: Imported) -> Known:
     motors = tuple({k: v for k, v in asdict(motor).items() if v} for motor in imported.actuators)
     return Known(
-        name=imported.name,
+        name=name,
         source=path.name,
         floating_base=imported.floating_base,
         base_height=imported.base_height or None,
@@ -71,9 +93,3 @@ def _known(path: Path, imported: Imported) -> Known:
         motors=motors,
         loops=imported.loops,
     )
-
-
-def _refusal(path: Path, mended: Repaired) -> str:
-    first, *others = errors(mended.report.findings)
-    more = f" (and {len(others)} more)" if others else ""
-    return f"{path}: {first.element}: {first.what}{more}; see all with: sim2real robot check {path}"

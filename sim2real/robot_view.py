@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imsave
 from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from robots import Actuator, Joint, Link, Robot, load_robot, robot_names
 from sim2real.errors import RobotError
@@ -31,7 +32,7 @@ def robot_list() -> Table:
             *(["IMU"] if robot.file.imu else []),
             *([f"{cameras} camera{'s'[: cameras > 1]}"] if cameras else []),
         ]
-        table.add_row(robot.name, base, str(robot.n_joints), _motors(robot), mass, ", ".join(sensors))
+        table.add_row(*_cells(robot.name, base, str(robot.n_joints), _motors(robot), mass, ", ".join(sensors)))
     return table
 
 
@@ -71,7 +72,7 @@ def _about(robot: Robot) -> Table:
     }
     for title, text in rows.items():
         if text:
-            table.add_row(title, text)
+            table.add_row(*_cells(title, text))
     return table
 
 
@@ -86,7 +87,8 @@ def _joint_table(robot: Robot) -> Table:
         lower, upper = robot.joint_range(joint.name)
         span = "endless" if isinf(lower) and isinf(upper) else f"{lower:.3g} to {upper:.3g} {unit}"
         velocity = "" if isinf(joint.limit.velocity) else f"{joint.limit.velocity:.3g} {unit}/s"
-        table.add_row(joint.name, span, f"{default:.3g}", velocity, *_motor_cells(joint, motors.get(joint.name)))
+        motor = _motor_cells(joint, motors.get(joint.name))
+        table.add_row(*_cells(joint.name, span, f"{default:.3g}", velocity, *motor))
     return table
 
 
@@ -108,7 +110,7 @@ def _link_table(robot: Robot) -> Table:
         body, _ = robot.merged.frames[link.name]
         mass = f"{link.inertial.mass:.4g}" if link.inertial else ""
         seen, touched = ", ".join(_shapes(link, "visuals")), ", ".join(_shapes(link, "collisions"))
-        table.add_row(link.name, mass, seen, touched, "" if body == link.name else f"part of {body}")
+        table.add_row(*_cells(link.name, mass, seen, touched, "" if body == link.name else f"part of {body}"))
     table.add_section()
     table.add_row("all", f"{_mass(robot):.4g}")
     return table
@@ -116,6 +118,11 @@ def _link_table(robot: Robot) -> Table:
 
 def _shapes(link: Link, kind: str) -> list[str]:
     return [getattr(s.geometry, "path", Path(type(s.geometry).__name__.lower())).name for s in getattr(link, kind)]
+
+
+def _cells(*texts: str) -> list[Text]:
+    """Return texts of strangers as what they are: no markup, and nothing that moves a terminal's cursor."""
+    return [Text("".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in text)) for text in texts]
 
 
 def _mass(robot: Robot) -> float:

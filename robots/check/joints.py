@@ -1,9 +1,14 @@
 """Lint rules for joints: limits, the default pose inside them, and joints that follow others."""
 
 from collections.abc import Iterator
+from math import hypot, pi
 
 from robots.check.subject import Subject
 from robots.findings import Finding
+
+FARTHEST = 10.0  # [m] from a link to a joint on it
+# Cables and screws turn a few times; 1,000 rad and more is how "no limit" is written.
+FEW_TURNS, NO_LIMIT = 6 * pi, 1000.0  # [rad]
 
 
 def limit_empty(subject: Subject) -> Iterator[Finding]:
@@ -30,6 +35,35 @@ def limit_default(subject: Subject) -> Iterator[Finding]:
             yield at.finding("limit-zero", message, "give a default pose inside of them")
 
 
+def limit_degrees(subject: Subject) -> Iterator[Finding]:
+    """Warn of a hinge whose limits are many turns away, as degrees are."""
+    for joint in subject.model.movable:
+        farthest = max(abs(joint.limit.lower), abs(joint.limit.upper))
+        if joint.type == "revolute" and FEW_TURNS < farthest < NO_LIMIT:
+            lower, upper = joint.limit.lower * pi / 180, joint.limit.upper * pi / 180
+            message = f"limits {joint.limit.lower:g} to {joint.limit.upper:g} rad are {farthest / (2 * pi):.0f} turns"
+            remedy = f"URDF takes radians: if these are degrees, write {lower:.4g} and {upper:.4g}"
+            yield subject.part(joint, "limit").finding("limit-degrees", message, remedy)
+
+
+def angle_degrees(subject: Subject) -> Iterator[Finding]:
+    """Warn of a joint's frame that is turned by more than a turn, as one in degrees is."""
+    for joint in subject.model.joints:
+        turned = max(joint.origin.rpy, key=abs)
+        if abs(turned) > 2 * pi + 0.01 and ("joint", joint.name) in subject.elements:
+            remedy = f"URDF takes radians: if this is degrees, write {turned * pi / 180:.5g}"
+            yield subject.part(joint, "origin").finding("angle-degrees", f"rpy {turned:g} is more than a turn", remedy)
+
+
+def origin_far(subject: Subject) -> Iterator[Finding]:
+    """Warn of a joint that is farther from its parent link than any robot is long."""
+    for joint in subject.model.joints:
+        away = hypot(*joint.origin.xyz)
+        if away > FARTHEST and ("joint", joint.name) in subject.elements:
+            message = f"{away:.4g} m from link '{joint.parent[:60]}'; a robot's link has at most {FARTHEST:g} m"
+            yield subject.part(joint, "origin").finding("origin-far", message, "write metres, not millimetres")
+
+
 def mimic_joint(subject: Subject) -> Iterator[Finding]:
     """Note what becomes of each mimic joint."""
     for joint in subject.model.movable:
@@ -39,4 +73,4 @@ def mimic_joint(subject: Subject) -> Iterator[Finding]:
             yield subject.part(joint, "mimic").finding("mimic-joint", f"follows {what}", remedy)
 
 
-LINTS = (limit_empty, limit_default, mimic_joint)
+LINTS = (limit_empty, limit_default, limit_degrees, angle_degrees, origin_far, mimic_joint)

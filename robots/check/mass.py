@@ -6,13 +6,14 @@ import numpy as np
 
 from robots.check.subject import Subject
 from robots.findings import Finding
-from robots.model import Inertial, Link
+from robots.model import Inertial, Link, Pose
 from robots.urdf.mends import shown, solid
 from robots.urdf.solids import box_inertia, density
 from sim2real.errors import RobotError
 
 LIGHTEST, HEAVIEST = 20.0, 25_000.0  # [kg/m^3]; cork and foam with air in it, and platinum with a margin
 _COVER = 0.1  # of a body's mass
+_NEAR = 0.05  # [m]; small parts hide motors beside them
 FACTOR = 100.0  # between a principal moment and that of the box around the shapes
 
 
@@ -69,12 +70,34 @@ def _is_cover(subject: Subject, link: Link, mass: float) -> bool:
     return body.inertial is not None and mass < _COVER * body.inertial.mass
 
 
+def centre_outside(subject: Subject) -> Iterator[Finding]:
+    """Warn of a centre of mass that is farther outside of the box around the link's shapes than that is long."""
+    for link in subject.model.links:
+        shapes = link.collisions + link.visuals
+        if link.inertial is None or not shapes:
+            continue
+        try:
+            bounds = subject.solids.bounds(shapes, Pose())
+        except RobotError:
+            continue
+        if bounds is None:
+            continue
+        low, high = bounds
+        outside = float(np.linalg.norm(np.array(link.inertial.origin.xyz).clip(low, high) - link.inertial.origin.xyz))
+        if outside > max(float(np.linalg.norm(high - low)), _NEAR):
+            element = next(subject.link(link).all("inertial"), subject.link(link))
+            message = f"the centre of mass lies {outside:.3g} m outside of the link's shapes"
+            yield element.finding("centre-outside", message, "check its origin xyz [m] and that of the shapes")
+
+
 def inertia_size(subject: Subject) -> Iterator[Finding]:
     """Warn of principal moments that are far from those of the box around the link's shapes."""
     for link in subject.model.links:
         shapes = link.collisions + link.visuals
         if link.inertial is None or not shapes or not subject.moves(subject.merged.frames[link.name][0]):
             continue
+        if _density_fault(subject, link, link.inertial.mass):
+            continue  # the cause: to fit the inertia to a wrong mass or size would hide it
         try:
             bounds = subject.solids.bounds(shapes, link.inertial.origin)
         except RobotError:
@@ -98,4 +121,4 @@ def _size_fault(inertial: Inertial, size: np.ndarray) -> str:
     return f"principal moment {moments[worst]:.4g} kg m^2 is {times} times that of a box of its mass and size"
 
 
-LINTS = (inertial_missing, density_of_links, inertia_size)
+LINTS = (inertial_missing, density_of_links, centre_outside, inertia_size)

@@ -10,7 +10,7 @@ from robots.model import Mesh
 from robots.urdf.elements import Element
 from sim2real.errors import RobotError
 
-LARGEST = 10.0  # [m] of one mesh
+LARGEST, SMALLEST = 10.0, 1e-3  # [m] of one mesh
 FINEST = 50_000  # triangles of one collision mesh
 
 
@@ -39,6 +39,9 @@ def _mesh(mesh: Mesh, at: Element, collision: bool) -> Iterator[Finding]:
     if size > LARGEST:
         remedy = 'write scale="0.001 0.001 0.001" if it is in millimetres'
         yield at.finding("mesh-units", f"{size:.4g} m long; a robot's part has at most {LARGEST:g} m", remedy)
+    elif size < SMALLEST:
+        remedy = "check the scale and the unit in which it was exported"
+        yield at.finding("mesh-units", f"{size:.2g} m long; nobody would see it", remedy)
     if collision and not facts.watertight:
         yield at.finding("mesh-open", "not watertight", "close its holes; physics takes its convex hull meanwhile")
     if collision and facts.triangles > FINEST:

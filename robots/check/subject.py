@@ -26,8 +26,9 @@ class Subject:
     solids: Solids = field(default_factory=Solids)
 
     def link(self, link: Link | str) -> Element:
-        """Return the element of a link."""
-        return self.elements["link", link if isinstance(link, str) else link.name]
+        """Return the element of a link; of one that only a robot.yaml adds (`up`), the first link's."""
+        own = self.elements.get(("link", link if isinstance(link, str) else link.name))
+        return own or next(element for (tag, _), element in self.elements.items() if tag == "link")
 
     def joint(self, joint: Joint) -> Element:
         """Return the element of a joint."""

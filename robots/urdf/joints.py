@@ -94,7 +94,7 @@ def _limit(element: Element, kind: JointType) -> dict[str, Any]:
     remedy = f'a {kind} joint needs <limit lower="" upper="" effort="" velocity=""/>'
     limit = element.required("limit", remedy, "limit-missing", *_as_continuous(element, kind))
     if not limit.attributes.keys() & {"lower", "upper"}:
-        remedy = "give the range, or make the joint fixed or continuous"
+        remedy = "give the range, or make the joint continuous"
         raise limit.fault("limit-bounds", "lower and upper are both missing", remedy, *_as_continuous(element, kind))
     lower, upper = (limit.number(key, 0.0, MAX_LIMIT) for key in ("lower", "upper"))
     if lower > upper:
@@ -106,7 +106,8 @@ def _limit(element: Element, kind: JointType) -> dict[str, Any]:
 def _in_order(element: Element, limit: Element, lower: float, upper: float) -> tuple[str, tuple[Edit | None, ...]]:
     """Return remedy and edits for lower > upper: PyBullet takes it for "no limit", others got the two mixed up."""
     if (lower, upper) not in _NO_LIMIT:
-        swapped = (limit.with_attribute("lower", f"{upper:g}"), limit.with_attribute("upper", f"{lower:g}"))
+        written = {end: limit.attributes.get(end, "0") for end in ("lower", "upper")}
+        swapped = (limit.with_attribute("lower", written["upper"]), limit.with_attribute("upper", written["lower"]))
         return "swap them", swapped
     if element.attributes["type"] == "revolute":
         return "say continuous, which has no limits", _as_continuous(element, "revolute")

@@ -16,7 +16,7 @@ from sim2real.errors import OutsideError, RobotError
 Rgba = tuple[float, float, float, float]
 
 # What is wrong with a <visual> that may as well be left out.
-_WITHOUT = ("size", "geometry", "element-missing", "mesh-missing", "mesh-outside", "mesh-broken", "mesh-scale")
+_WITHOUT = ("size", "geometry", "element-missing", "mesh-missing", "mesh-broken", "mesh-scale")
 
 
 class ShapeReader:
@@ -83,7 +83,7 @@ class ShapeReader:
             try:
                 path = find_mesh(plain_name(filename), self._folder, self._roots)
             except OutsideError as error:
-                raise element.fault("mesh-outside", str(error)) from None
+                raise element.fault("mesh-outside", str(error), "or give its folder: --search FOLDER") from None
             except RobotError as error:
                 raise element.fault("mesh-missing", str(error)) from None
             try:

@@ -190,7 +190,7 @@ def inertia_fault(inertial: Inertial) -> tuple[str, str]:
     a, b, c = (float(moment) for moment in moments)
     shown = f"principal moments {a:.6g}, {b:.6g}, {c:.6g} [kg m^2]"
     if a <= MIN_INERTIA:
-        return "inertia-definite", f"{shown} must all be larger than 0"
+        return "inertia-definite", f"{shown} must all be larger than 0 (engines: {MIN_INERTIA:g})"
     if a + b < c * (1.0 if diagonal else 1.0 + _ROUNDING):
         return "inertia-triangle", f"{shown} break the triangle inequality A + B >= C that every body obeys"
     return "", ""

@@ -4,6 +4,7 @@ It limits itself before it imports anything that may read a stranger's file, the
 the request and writes what that returns as JSON.
 """
 
+import ctypes
 import json
 import os
 import resource
@@ -13,6 +14,8 @@ from importlib import import_module
 from typing import Any
 
 from sim2real.errors import Sim2RealError
+
+_PR_SET_PDEATHSIG = 1  # prctl(2): the signal to get when the caller dies
 
 
 def main() -> None:
@@ -28,7 +31,9 @@ def main() -> None:
 
 
 def _limit(seconds: float, megabytes: int, file_megabytes: int) -> None:
-    # Should the caller be killed, nobody is left to end this process: the alarm does.
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # Should the caller be killed elsewhere, nobody is left to end this process: the alarm does.
     signal.setitimer(signal.ITIMER_REAL, seconds + 1.0)
     # The hard limit on CPU time is one second later: the soft one's SIGXCPU says what happened, SIGKILL does not.
     cpu = int(seconds) + 1

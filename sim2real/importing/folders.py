@@ -27,6 +27,8 @@ def new_folder(out: Path) -> Iterator[Path]:
         yield made
         made.chmod(0o755)  # mkdtemp makes it private
         made.rename(out)
+    except RobotError as error:  # the folder that it speaks of is gone when it is read
+        raise type(error)(str(error).replace(str(made), str(out))) from None
     except OSError as error:
         raise RobotError(f"{out}: cannot be written: {error.strerror}") from None
     finally:

@@ -30,7 +30,7 @@ def detect_format(path: Path) -> Format:
         raise RobotError(f"{path}: cannot be read: {error.strerror}") from None
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_STEP):
         return "step"
-    root = _root_tag(data)
+    root = _root_tag(data.lstrip())
     if root == "robot":
         return "xacro" if any(mark in data for mark in _MACROS) else "urdf"
     if root == "mujoco":

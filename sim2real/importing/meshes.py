@@ -47,7 +47,8 @@ def copy_meshes(text: str, document: Element, path: SearchPath, folder: Path) ->
 
 def find_mesh(name: str, path: SearchPath) -> Path:
     """Return the real path of a mesh that a URDF names; raise RobotError if it is not a file in the search path."""
-    scheme, separator, rest = name.partition("://")
+    # `package:///x` has a slash too many, as some exporters write it.
+    scheme, separator, rest = re.sub("^package:///+", "package://", name).partition("://")
     if not separator:
         candidate = path.folders[0] / name
     elif scheme == "package":

@@ -84,6 +84,14 @@ def search_path(file: Path, search: Sequence[Path], environment: Mapping[str, st
     return SearchPath(tuple(real), tuple(parent for parent in own.parents if parent != Path(parent.anchor)))
 
 
+def mesh_folders(file: Path, search: Sequence[Path]) -> tuple[Path, ...]:
+    """Return the folders in which the meshes of a URDF may lie, as `robots.urdf.reader.read_urdf` takes them.
+
+    Those of `search_path`, and the package that the file lies in.
+    """
+    return search_path(file, search, os.environ).allowed
+
+
 def _is_package(folder: Path) -> bool:
     try:
         return (folder / MANIFEST).is_file()

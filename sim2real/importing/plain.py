@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from robots.urdf.elements import Element, read_xml
+from robots.urdf.elements import Element, parse_xml, read_xml
 from sim2real.errors import RobotError
 from sim2real.importing.limits import Limits, run_limited
 from sim2real.importing.meshes import copy_meshes, file_name
@@ -37,11 +37,8 @@ def import_xacro(
         "environment": environment,
     }
     text = str(run_limited("sim2real.importing.xacro:expand", request, path, limits, environment))
+    document = parse_xml(text.encode(), Path(f"{path} (expanded)"))
     out.mkdir(exist_ok=True)
-    expanded = out / ".expanded.urdf"
-    expanded.write_text(text, encoding="utf-8")
-    document = read_xml(expanded)
-    expanded.unlink()
     given = " ".join(f"{name}:={value}" for name, value in arguments.items())
     note = f"expanded by xacro{' with ' + given if given else ''}"
     return _write(path, document, text, out, search, (note,))

@@ -41,7 +41,7 @@ LIMB = """
 <xacro:arg name="length" default="0.5"/>
 <xacro:macro name="limb" params="name mass:=1">
   <link name="${name}"><inertial><mass value="${2 * mass}"/>
-    <inertia ixx="${mass * $(arg length) ** 2 / 12}" iyy="0.2" izz="0.2" ixy="0" ixz="0" iyz="0"/></inertial>
+    <inertia ixx="${mass * $(arg length) ** 2 / 12}" iyy="1" izz="1" ixy="0" ixz="0" iyz="0"/></inertial>
     <visual><geometry><mesh filename="package://arm_description/meshes/limb.stl"/></geometry></visual></link>
 </xacro:macro>
 """
