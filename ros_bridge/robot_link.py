@@ -54,7 +54,7 @@ class RobotLink:
         parity.check_joints(self._contract, self._names)
         if len(self._sensors) > 1:
             self._wait(lambda: self._imu_heard, end, lambda: self._silent(IMU, timeout_s))
-        deaf = f"no controller listens on '{command_topic}': load and activate it, or name it with -p controller:="
+        deaf = f"no controller listens on '{command_topic}': load and activate it, or name another controller"
         self._wait(lambda: listeners() > 0, end, lambda: deaf)
         warning = self._meet_description(end)
         trouble = self._rate_trouble

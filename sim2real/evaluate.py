@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from randomization import Randomization, Variant, stream
 from robots import Robot, load_robot
-from sim2real.errors import ConfigError, PolicyError
+from sim2real.errors import ConfigError
 from sim2real.policy import Policy
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
@@ -89,11 +89,7 @@ def wilson_interval(successes: int, n: int) -> tuple[float, float]:
 def policy_robot(policy: Policy, robot: str | Path | None = None) -> Robot:
     """Load the robot a policy was made for, by its name in the catalog or from `robot`; refuse another one."""
     loaded = load_robot(robot or policy.contract.robot.name)
-    if loaded.digest != policy.contract.robot.digest:
-        raise PolicyError(
-            f"robot '{loaded.name}' ({loaded.path}) is not the one this policy was made for: its description differs; "
-            "give --robot"
-        )
+    policy.contract.check_robot(loaded)
     return loaded
 
 

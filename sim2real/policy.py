@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from robots import Robot
 from sim2real.action import ActionMap
 from sim2real.config import Strict, dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError, PolicyError
@@ -78,6 +79,20 @@ class Contract(Strict):
     fallback: Literal["hold", "damp", "zero"]
     randomization: dict[str, Any] = Field(description="The Randomization it was trained on")
     training: dict[str, Any] = Field(default_factory=dict, description="Engine, seed, steps and versions; for people")
+
+    def check_robot(self, robot: Robot) -> None:
+        """Raise PolicyError if this is not the robot that the policy was made for, or its motors are other ones."""
+        who = f"robot '{robot.name}' ({robot.path}) is not the one this policy was made for"
+        if robot.digest != self.robot.digest:
+            raise PolicyError(f"{who}: its description differs; give --robot")
+        now = ActionMap.of(robot, 1.0)
+        keys = ("actuators", "mode", "lower", "upper", "max_step")
+        other = [f"{key} {getattr(now, key)}, not {getattr(self.action, key)}" for key in keys
+                 if getattr(now, key) != getattr(self.action, key)]  # fmt: skip
+        if robot.file.control_hz != self.rate_hz:
+            other.append(f"control_hz {robot.file.control_hz:g}, not {self.rate_hz:g}")
+        if other:
+            raise PolicyError(f"{who}: its robot.yaml says {'; '.join(other)}; put it back, or train anew")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -104,6 +104,9 @@ class _Run:
         return Group(make_envs(config, config.worlds // config.workers, seed), stream(config.seed, "actions", k), seed)
 
     def restore(self, checkpoint: Path, counters: dict[str, Any]) -> None:
+        envs, policy = self.collector.groups[0].envs, self.folder / "policy"
+        if isinstance(envs, RobotVectorEnv) and policy.is_dir():  # the robot may have changed since
+            Policy.load(policy).contract.check_robot(envs.robot)
         self.agent.load(checkpoint)
         self.step = int(counters["step"])
 

@@ -97,3 +97,22 @@ def test_bad_input(policy):
         evaluate(policy, randomization="cartpol")
     with pytest.raises(PolicyError, match="not the one this policy was made for"):
         policy_robot(policy, "furuta")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"effort: 20": "effort: 3"}, "lower (-3.0,), not (-20.0,)"),
+        ({"control_hz: 50": "control_hz: 100"}, "control_hz 100, not 50"),
+        ({"mode: effort, effort: 20": "mode: velocity, effort: 20, kd: 5"}, "mode velocity, not effort"),
+    ],
+)
+def test_a_robot_whose_motors_have_changed_is_refused(policy, tmp_path, change, words):
+    text = load_robot("cartpole").path.read_text()
+    for old, new in change.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "robot.yaml").write_text(text)
+    with pytest.raises(PolicyError) as error:
+        policy_robot(policy, tmp_path)
+    assert words in str(error.value)

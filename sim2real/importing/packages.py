@@ -87,9 +87,10 @@ def search_path(file: Path, search: Sequence[Path], environment: Mapping[str, st
 def mesh_folders(file: Path, search: Sequence[Path]) -> tuple[Path, ...]:
     """Return the folders in which the meshes of a URDF may lie, as `robots.urdf.reader.read_urdf` takes them.
 
-    Those of `search_path`, and the package that the file lies in.
+    Those of `search_path` beside its own, and the package that the file lies in.
     """
-    return search_path(file, search, os.environ).allowed
+    own = Path(os.path.realpath(file)).parent
+    return tuple(folder for folder in search_path(file, search, os.environ).allowed if folder != own)
 
 
 def _is_package(folder: Path) -> bool:
