@@ -1,5 +1,6 @@
 """The catalog: a robot is a folder with a robot.yaml, in `robots/catalog/` (then its name will do) or anywhere else."""
 
+import os
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +10,7 @@ from robots.fit import check_fit
 from robots.model import RobotModel
 from robots.robot import Robot
 from robots.robot_file import Actuator, CameraMount, CommandMode, ImuMount, Loop, RobotFile
+from robots.rules import RULES
 from robots.urdf.reader import read_urdf
 from sim2real.config import load
 from sim2real.errors import RobotError, nearest
@@ -38,6 +40,9 @@ def load_robot(name: str | Path) -> Robot:
     """Load a robot by catalog name, by folder, or by the path of its robot.yaml; raise RobotError or ConfigError."""
     path = find_robot(name)
     file = load(RobotFile, path)
+    for code in file.repair:
+        if code not in RULES:
+            raise RobotError(f"{path}: repair: no rule '{code[:60]}'{nearest(code, RULES)}; docs/rules.md lists them")
     urdf, folder = urdf_path(file.urdf, path)
     model = read_urdf(urdf, roots=(folder,), floating_base=not file.fixed_base, repair=file.repair)
     model = replace(adjusted(model, file), name=file.name)
@@ -76,4 +81,6 @@ def urdf_path(urdf: str, robot_yaml: Path) -> tuple[Path, Path]:
         remedy = f"pip install {package.replace('_', '-')}"
         raise RobotError(f"{robot_yaml}: urdf: Python package '{package}' is not installed ({remedy})")
     folder = Path(spec.submodule_search_locations[0])
+    if not Path(os.path.realpath(folder / inside)).is_relative_to(os.path.realpath(folder)):
+        raise RobotError(f"{robot_yaml}: urdf: '{inside[:100]}' is no file of the Python package '{package}'")
     return folder / inside, folder

@@ -1,8 +1,10 @@
 """`sim2real robot ...` in processes of its own: what a user types, what comes out, and with which exit status."""
 
 import json
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,24 @@ class TestCheck:
         robot("check", out, "--repair", again)
         assert again.read_bytes() == out.read_bytes()
 
+    def test_one_that_cannot_be_read_does_not_hide_the_others(self, arm, tmp_path):
+        (tmp_path / "bad.xml").write_text("<mujoco><nonsense/></mujoco>")
+        result = robot("check", tmp_path / "bad.xml", "no_such_robot", arm, "--json")
+        assert [report["status"] for report in json.loads(result.stdout)] == [2, 2, 0]
+
+    def test_meshes_of_the_package_that_a_file_lies_in_are_found(self, tmp_path):
+        package = tmp_path / "ws" / "arm_description"
+        (package / "urdf").mkdir(parents=True)
+        (package / "meshes").mkdir()
+        (package / "package.xml").write_text("<package><name>arm_description</name></package>")
+        meshes = Path(load_robot("furuta").path.parent, "meshes")
+        (package / "meshes" / "arm.stl").write_bytes((meshes / "arm.stl").read_bytes())
+        for name in ("package://arm_description/meshes/arm.stl", "../meshes/arm.stl"):
+            visual = f'<visual><geometry><mesh filename="{name}"/></geometry></visual><collision>'
+            path = package / "urdf" / "arm.urdf"
+            path.write_text(ARM.replace("<collision>", visual))
+            assert robot("check", path).returncode == 0
+
     def test_repair_replaces_no_file_unasked(self, arm):
         result = robot("check", arm, "--repair", arm)
         assert (result.returncode, arm.read_text()) == (2, ARM)
@@ -151,6 +171,23 @@ class TestNew:
         assert words in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1
         assert [path.name for path in tmp_path.iterdir()] == ["a.urdf"]
+
+    @pytest.mark.parametrize("seconds", [0.3, 0.8, 1.3])
+    def test_a_termination_leaves_nothing_half_made(self, arm, tmp_path, seconds):
+        command = [sys.executable, "-m", "sim2real.cli", "robot", "new", str(arm), "--out", str(tmp_path / "made")]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(seconds)
+        process.terminate()
+        assert process.wait(60) in (0, 128 + signal.SIGTERM, -signal.SIGTERM)
+        assert {path.name for path in tmp_path.iterdir()} - {"made"} == {"arm.urdf"}
+
+    def test_what_check_can_mend_it_mends_before_it_imports(self, tmp_path):
+        visual = '<visual><geometry><mesh filename="gone.stl"/></geometry></visual><collision>'
+        (tmp_path / "a.urdf").write_text("\n" + ARM.replace("<collision>", visual))
+        result = robot("new", tmp_path / "a.urdf", "--out", tmp_path / "made")
+        assert result.returncode == 0, result.stderr
+        assert "gone.stl" in result.stdout
 
     def test_a_folder_that_holds_something_is_not_touched(self, arm, tmp_path):
         (tmp_path / "made").mkdir()

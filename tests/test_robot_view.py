@@ -1,6 +1,7 @@
 """What is shown of a robot says what the robot is, and its pictures show it."""
 
 import json
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -41,6 +42,12 @@ def test_table_tells_joints_motors_masses_sensors_and_sources() -> None:
     assert "Apache-2.0" in text
     hand = next(line for line in text.splitlines() if line.startswith(" panda_hand"))
     assert " ".join(hand.split()) == "panda_hand 0.81 hand.obj hand.obj part of panda_link7"
+
+
+def test_texts_of_strangers_are_no_markup_and_move_no_cursor() -> None:
+    robot = load_robot("cartpole")
+    hostile = replace(robot, file=robot.file.model_copy(update={"source": "[/red] [bold]x\x1b[31m"}))
+    assert r"[/red] [bold]x\x1b[31m" in printed(robot_table(hostile))
 
 
 @pytest.mark.parametrize("name", robot_names())

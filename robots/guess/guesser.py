@@ -13,7 +13,7 @@ import yaml
 
 from robots.extent import lowest_points
 from robots.guess.anatomy import Anatomy
-from robots.guess.motors import Motors
+from robots.guess.motors import CANNOT_HOLD, Motors
 from robots.guess.stance import middle, stance
 from robots.kinematics import Array
 from robots.model import RobotModel
@@ -57,7 +57,8 @@ def guess_robot(model: RobotModel, urdf: str, known: Known | None = None) -> Gue
     guesser = _Guesser(model, known or Known())
     file = guesser.file(urdf)
     RobotFile.model_validate(file)
-    return Guess(file, tuple(guesser.notes))
+    # What needs a hand stands first.
+    return Guess(file, tuple(sorted(guesser.notes, key=lambda note: CANNOT_HOLD not in note)))
 
 
 class _Guesser:

@@ -17,6 +17,7 @@ ARM_HZ, LEG_HZ = 6.0, 10.0  # natural frequency of a joint that holds its pose
 FOLLOWS = 0.05  # [s] in which a wheel on the ground takes up its speed
 SPARE = 2.0  # times the effort that the worst pose asks for, where a description gives none
 GRIP = 0.8  # friction coefficient of a tyre
+CANNOT_HOLD = "CANNOT HOLD"
 
 
 class Motors:
@@ -63,7 +64,7 @@ class Motors:
         carried = float(self._carried[self._index[joint.name]])
         if carried > motor["effort"]:
             load = f"{carried:.3g} in the default pose, of {motor['effort']:g} that it has"
-            self._note(joint, f"CANNOT HOLD: gravity asks it for {load}; give another default_pose")
+            self._note(joint, f"{CANNOT_HOLD}: gravity asks it for {load}; give another default_pose")
         if joint.type == "continuous" and mode == "position":
             at = float(self.q[self._index[joint.name]])
             motor |= {"lower": round(at - 3.14, 3), "upper": round(at + 3.14, 3)}

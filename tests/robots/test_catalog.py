@@ -150,6 +150,8 @@ FAULTS = {
     "rates": ({"physics_hz": 480}, "physics_hz: must be a whole multiple", "480 / 50"),
     "slow physics": ({"physics_hz": 25}, "physics_hz: must be a whole multiple", "25 / 50"),
     "no package": ({"urdf": "no_such_package:a.urdf"}, "urdf: Python package 'no_such_package'", "pip install"),
+    "unknown repair": ({"repair": ["axis-lenght"]}, "repair", "did you mean 'axis-length'?"),
+    "outside of a package": ({"urdf": "pybullet_data:../../x.urdf"}, "urdf", "no file of the Python package"),
 }
 
 

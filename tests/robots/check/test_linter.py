@@ -11,6 +11,7 @@ from pathlib import Path
 import pybullet_data
 import pytest
 
+from robots.catalog import robot_names
 from robots.check.linter import check
 from robots.findings import Edit, apply_edits, old_lines
 from robots.rules import RULES, rules_table
@@ -230,3 +231,8 @@ def test_lines_are_followed_through_edits() -> None:
 
 def test_table_in_the_docs_is_up_to_date() -> None:
     assert rules_table() in DOCS.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", robot_names())
+def test_robots_of_the_catalog_are_sound(name: str) -> None:
+    assert check(Path(name)).count("error") == 0
