@@ -61,7 +61,8 @@ def summary(reports: Iterable[Report], notes: bool = False) -> str:
     found = Counter(finding.severity for report in reports for finding in report.findings)
     counts = ", ".join(_plural(found[severity], severity) for severity in _ORDER)
     hint = " (--notes shows them)" if found["note"] and not notes else ""
-    return f"{_plural(len(reports), 'robot')}: {counts}{hint}"
+    rest = "; the other rules are tried once the errors are mended" if found["error"] else ""
+    return f"{_plural(len(reports), 'robot')}: {counts}{hint}{rest}"
 
 
 def _plural(count: int, word: str) -> str:
