@@ -171,7 +171,7 @@ def onshape(source: PositionalStr, out_folder: Annotated[Path, tyro.conf.arg(nam
     from sim2real.importing import fetch_onshape
 
     folder = fetch_onshape(source, out_folder)
-    _next(folder, f"sim2real robot new {folder} --out robots/NAME")
+    _next(folder, f"sim2real robot new {folder} --out NAME")
     return 0
 
 

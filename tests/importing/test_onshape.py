@@ -1,5 +1,6 @@
 """Onshape: its export folder imports as it is, and a fetch without keys says which."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -72,13 +73,17 @@ def test_what_is_no_address_is_refused(tmp_path: Path, source: str, says: str):
 
 
 def test_the_exporter_is_called_and_its_failure_is_one_line(write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The library itself, in the child process, refuses this config.json before it asks any server."""
-    pytest.importorskip("onshape_to_robot")
+    """The library itself, in the child process, refuses this config.json before it asks any server; or is asked for."""
     for name in KEYS:
         monkeypatch.setenv(name, "https://localhost:9")
     config = write(
         "config.json", '{"document_id": "a", "version_id": "b", "workspace_id": "c", "output_format": "urdf"}'
     )
+    if find_spec("onshape_to_robot") is None:  # an optional extra
+        with pytest.raises(RobotError, match=r"pip install 'sim2real\[onshape\]'"):
+            fetch_onshape(config, tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+        return
     with pytest.raises(RobotError, match="You can't specify workspace_id and version_id") as error:
         fetch_onshape(config, tmp_path / "out")
     assert "\n" not in str(error.value)
