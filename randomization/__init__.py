@@ -3,8 +3,19 @@
 Nothing here knows a physics engine, TensorFlow or ROS.
 """
 
-from randomization.randomization import Randomization, family_names
+from randomization.quantities import QUANTITIES
+from randomization.quantity import Quantity
+from randomization.randomization import Randomization, family_names, preset_names
 from randomization.streams import stream
-from randomization.variant import QUANTITIES, Quantity, Variant, VariantSpace
+from randomization.variant import Variant, VariantSpace
 
-__all__ = ["QUANTITIES", "Quantity", "Randomization", "Variant", "VariantSpace", "family_names", "stream"]
+__all__ = [
+    "QUANTITIES",
+    "Quantity",
+    "Randomization",
+    "Variant",
+    "VariantSpace",
+    "family_names",
+    "preset_names",
+    "stream",
+]

@@ -27,6 +27,11 @@ class Law(Strict):
         """Smallest and largest value that can be drawn."""
 
 
+def label(law: type[Strict]) -> str:
+    """Return the word that a kind of law is written with, such as `log_uniform`."""
+    return str(law.model_fields["law"].default)
+
+
 class Fixed(Law):
     """Always `value`."""
 
@@ -43,12 +48,14 @@ class Fixed(Law):
         return self.value, self.value
 
 
-class _Interval(Law):
+class Interval(Law):
+    """Base of the laws with any value between two ends."""
+
     low: float
     high: float
 
     @model_validator(mode="after")
-    def _ordered(self) -> "_Interval":
+    def _ordered(self) -> "Interval":
         if self.low > self.high:
             raise ValueError(f"low {self.low:g} is above high {self.high:g}; swap them")
         if not isfinite(self.high - self.low):
@@ -60,8 +67,12 @@ class _Interval(Law):
         """Smallest and largest value that can be drawn."""
         return self.low, self.high
 
+    def within(self, low: float, high: float) -> Law:
+        """Return this law, given that the value lies in [low, high], which lies in its support."""
+        return self.model_copy(update={"low": low, "high": high})
 
-class Uniform(_Interval):
+
+class Uniform(Interval):
     """Every value in [low, high] equally likely."""
 
     law: Literal["uniform"] = "uniform"
@@ -71,7 +82,7 @@ class Uniform(_Interval):
         return rng.uniform(self.low, self.high, n)
 
 
-class LogUniform(_Interval):
+class LogUniform(Interval):
     """Every factor equally likely: the logarithm is uniform. For scales such as x0.5 to x2."""
 
     law: Literal["log_uniform"] = "log_uniform"
@@ -87,7 +98,7 @@ class LogUniform(_Interval):
         return np.clip(np.exp(rng.uniform(np.log(self.low), np.log(self.high), n)), self.low, self.high)
 
 
-class TruncatedNormal(_Interval):
+class TruncatedNormal(Interval):
     """Normal around `mean` with deviation `std`, given that it lies in [low, high]."""
 
     law: Literal["normal"] = "normal"
@@ -106,6 +117,12 @@ class TruncatedNormal(_Interval):
         least, most = (normal.cdf((end - self.mean) / self.std) for end in self.support)
         shares = np.clip(rng.uniform(least, most, n), 1e-300, 1 - 1e-16)
         return np.clip([self.mean + self.std * normal.inv_cdf(p) for p in shares.tolist()], self.low, self.high)
+
+    def within(self, low: float, high: float) -> Law:
+        """Return this law, given that the value lies in [low, high]; uniform where the bell has no weight."""
+        if low < high and low <= self.mean + 4 * self.std and high >= self.mean - 4 * self.std:
+            return self.model_copy(update={"low": low, "high": high})
+        return Uniform(low=low, high=high)
 
 
 class Choice(Law):
@@ -135,4 +152,33 @@ class Choice(Law):
         return min(drawn), max(drawn)
 
 
-Distribution = Annotated[Fixed | Uniform | LogUniform | TruncatedNormal | Choice, Field(discriminator="law")]
+Simple = Annotated[Fixed | Uniform | LogUniform | TruncatedNormal | Choice, Field(discriminator="law")]
+
+
+class Mixture(Law):
+    """One of several other laws at each draw, equally likely unless `weights` are given."""
+
+    law: Literal["mixture"] = "mixture"
+    parts: tuple[Simple, ...] = Field(min_length=2)
+    weights: tuple[Annotated[float, Field(ge=0)], ...] | None = None
+
+    @model_validator(mode="after")
+    def _weighted(self) -> "Mixture":
+        if self.weights is not None and (len(self.weights) != len(self.parts) or max(self.weights) <= 0):
+            raise ValueError("weights needs one number for each of parts, not all 0")
+        return self
+
+    def sample(self, rng: np.random.Generator, n: int) -> Array:
+        """Draw n independent values: (n,). Every part draws, so that the weights do not move the stream."""
+        part = Choice(values=tuple(range(len(self.parts))), weights=self.weights).sample(rng, n).astype(np.intp)
+        return np.array([law.sample(rng, n) for law in self.parts])[part, np.arange(n)]
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Smallest and largest value that can be drawn."""
+        drawn = zip(self.parts, self.weights or (1.0,) * len(self.parts), strict=True)
+        lows, highs = zip(*(law.support for law, weight in drawn if weight > 0), strict=True)
+        return min(lows), max(highs)
+
+
+Distribution = Annotated[Fixed | Uniform | LogUniform | TruncatedNormal | Choice | Mixture, Field(discriminator="law")]

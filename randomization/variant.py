@@ -1,62 +1,20 @@
 """Variant: one sample of the physical truth, a named float vector with units. The one currency of the project.
 
 Randomization draws it, engines apply it, the critic may look at it, the stand-in robot hides one, the twin is one.
-A new quantity is one more row in `QUANTITIES` and one place in the engines (or sensors) that reads it.
+What its coordinates can be is the table in `randomization.quantities`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from randomization.quantities import QUANTITIES
 from robots import Robot
 from sim2real.errors import RandomizationError, nearest
 
 Array = NDArray[np.float64]
-Scope = Literal["world", "body", "joint", "actuator"]
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """One kind of physical quantity: where it acts, its unit, its nominal value and the values physics can bear.
-
-    `nominal` maps (robot, name of body, joint or actuator) to the value that changes nothing. Values lie in
-    [`minimum`, inf), or in (`minimum`, inf) where `strict`.
-    """
-
-    name: str
-    scope: Scope
-    unit: str
-    meaning: str
-    nominal: Callable[[Robot, str], float]
-    minimum: float = float("-inf")
-    strict: bool = False
-
-
-def _one(_: Robot, __: str) -> float:
-    return 1.0
-
-
-def _zero(_: Robot, __: str) -> float:
-    return 0.0
-
-
-QUANTITIES: tuple[Quantity, ...] = (
-    Quantity("mass", "body", "x nominal", "mass; the inertia follows it", _one, 0.0, strict=True),
-    Quantity("inertia", "body", "x nominal", "inertia about the centre of mass, at equal mass", _one, 0.0, strict=True),
-    Quantity("damping", "joint", "N m s/rad | N s/m", "viscous friction", lambda r, j: r.model.joint(j).damping, 0.0),
-    Quantity("friction", "joint", "N m | N", "Coulomb friction", lambda r, j: r.model.joint(j).friction, 0.0),
-    Quantity("strength", "actuator", "x nominal", "effort delivered for effort asked, and the effort limit", _one, 0.0),
-    Quantity("latency", "world", "s", "from the command's issue to the motor", _zero, 0.0),
-    Quantity("jitter", "world", "s", "largest extra hold of a command, drawn anew each period", _zero, 0.0),
-    Quantity("encoder_noise", "joint", "rad | m", "deviation of white noise on a measured position", _zero, 0.0),
-    Quantity("encoder_bias", "joint", "rad | m", "constant error of a measured position", _zero),
-    Quantity("encoder_resolution", "joint", "rad | m", "step of a measured position; 0 is continuous", _zero, 0.0),
-    Quantity("velocity_noise", "joint", "rad/s | m/s", "deviation of white noise on a measured velocity", _zero, 0.0),
-)
 
 
 class VariantSpace:
@@ -67,15 +25,11 @@ class VariantSpace:
 
     def __init__(self, robot: Robot) -> None:
         self.robot_name = robot.name
-        members = {
-            "world": ("",),
-            "body": robot.merged.model.bodies,
-            "joint": robot.joint_names,
-            "actuator": robot.actuator_names,
-        }
-        entries = [(q, member) for q in QUANTITIES for member in members[q.scope]]
+        entries = [(q, member) for q in QUANTITIES for member in q.members(robot)]
         self.quantities = tuple(q for q, _ in entries)
+        self.members = tuple(member for _, member in entries)
         self.names = tuple(f"{q.name}/{member}" if member else q.name for q, member in entries)
+        self._columns = {name: column for column, name in enumerate(self.names)}
         self.nominal = np.array([q.nominal(robot, member) for q, member in entries])
         self.nominal.setflags(write=False)
 
@@ -88,21 +42,23 @@ class VariantSpace:
     def _slices(self) -> dict[str, slice]:
         """A robot without motors has no strength: its slice is empty."""
         kinds = [q.name for q in self.quantities]
-        starts = {q.name: kinds.index(q.name) if q.name in kinds else 0 for q in QUANTITIES}
-        return {name: slice(start, start + kinds.count(name)) for name, start in starts.items()}
+        slices = {q.name: slice(0, 0) for q in QUANTITIES}
+        for name in dict.fromkeys(kinds):
+            slices[name] = slice(kinds.index(name), kinds.index(name) + kinds.count(name))
+        return slices
 
     def block(self, quantity: str) -> slice:
-        """Return the columns of one quantity, in canonical order of its bodies, joints or actuators."""
+        """Return the columns of one quantity, in the order of its members; none where the robot has none."""
         return self._slices[quantity]
 
     def index(self, name: str) -> int:
         """Return the column of a coordinate; raise RandomizationError naming the nearest one."""
-        if name not in self.names:
+        if name not in self._columns:
             known = ", ".join(self.names)
             raise RandomizationError(
                 f"robot '{self.robot_name}' has no quantity '{name}'{nearest(name, self.names)}; it has {known}"
             )
-        return self.names.index(name)
+        return self._columns[name]
 
     def minimum(self, name: str) -> tuple[float, bool]:
         """Return the least value physics bears for a coordinate, and whether that value itself is excluded."""
@@ -147,5 +103,7 @@ class Variant:
         return Variant(self.space, self.values[index])
 
     def as_dict(self, world: int = 0) -> dict[str, float]:
-        """Return one world's Variant by name, for YAML and reports."""
-        return {name: float(v) for name, v in zip(self.space.names, self.values[world], strict=True)}
+        """Return what is not nominal in one world, by name, for YAML and reports; `of` makes the same world of it."""
+        row = self.values[world]
+        changed = np.flatnonzero(row != self.space.nominal)
+        return {self.space.names[column]: float(row[column]) for column in changed}

@@ -15,6 +15,7 @@ def check_fit(robot: Robot) -> None:
         raise RobotError(f"{robot.path}: actuators: a joint has two motors")
     _check_default_pose(robot)
     _check_roles(robot)
+    _check_force_torque(robot)
     for key, link in _links_named(robot):
         if link not in robot.model.link_names:
             raise RobotError(f"{robot.path}: {key}: no link '{link}'{nearest(link, robot.model.link_names)}")
@@ -67,6 +68,18 @@ def _check_roles(robot: Robot) -> None:
             raise RobotError(f"{robot.path}: roles.{role}: no joint or link '{name}'{nearest(name, known)}")
 
 
+def _check_force_torque(robot: Robot) -> None:
+    known = robot.joint_names
+    for index, name in enumerate(robot.file.force_torque):
+        where = f"{robot.path}: force_torque.{index}"
+        if name not in known:
+            rigid = any(joint.name == name for joint in robot.model.joints)
+            why = f"'{name}' is fixed, and what it holds is one body" if rigid else f"no movable joint '{name}'"
+            raise RobotError(f"{where}: {why}{nearest(name, known)}; it has {', '.join(known)}")
+        if name in robot.file.force_torque[:index]:
+            raise RobotError(f"{where}: '{name}' is listed twice; leave one out")
+
+
 def _links_named(robot: Robot) -> Iterator[tuple[str, str]]:
     """Yield (key, link) for every link that the robot.yaml names."""
     file = robot.file
@@ -74,6 +87,8 @@ def _links_named(robot: Robot) -> Iterator[tuple[str, str]]:
         yield "imu.link", file.imu.link
     for name, camera in file.cameras.items():
         yield f"cameras.{name}.link", camera.link
+    for name, finder in file.rangefinders.items():
+        yield f"rangefinders.{name}.link", finder.link
     for index, foot in enumerate(file.feet):
         yield f"feet.{index}", foot
     if file.end_effector is not None:

@@ -34,11 +34,21 @@ class ImuMount(Strict):
 
 
 class CameraMount(Strict):
-    """A camera fixed to a link, looking along the link's +x with +z up, as REP-103 has it for a body frame."""
+    """A camera fixed to a link, looking along its own +x with +z up, as REP-103 has it for a body frame."""
 
     link: str
     xyz: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="Place in the link's frame [m]")
+    rpy: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="Its frame in the link's [rad]")
     fov_deg: float = Field(default=60.0, gt=0, lt=180, description="Vertical field of view [deg]")
+
+
+class RangeMount(Strict):
+    """A rangefinder fixed to a link: one ray along the +x axis of its own frame, as ROS has it for a range sensor."""
+
+    link: str
+    xyz: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="Place in the link's frame [m]")
+    rpy: tuple[float, float, float] = Field(default=(0.0, 0.0, 0.0), description="Turn in the link's frame [rad]")
+    max_range: float = Field(gt=0, description="What it reads where nothing is nearer [m]")
 
 
 class Loop(Strict):
@@ -69,6 +79,8 @@ class RobotFile(Strict):
     actuators: tuple[Actuator, ...] = Field(min_length=1)
     imu: ImuMount | None = None
     cameras: dict[str, CameraMount] = Field(default_factory=dict)
+    force_torque: tuple[str, ...] = Field(default=(), description="Movable joints that measure the wrench they carry")
+    rangefinders: dict[str, RangeMount] = Field(default_factory=dict)
     feet: tuple[str, ...] = Field(default=(), description="Links that the robot stands on")
     end_effector: str | None = Field(default=None, description="Link that reaches")
     loops: tuple[Loop, ...] = ()

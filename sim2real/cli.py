@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from sim2real import robot_commands
+from sim2real import coverage_command, randomization_commands, robot_commands, sensitivity_command
 from sim2real.errors import ConfigError, Sim2RealError
 
 app = tyro.extras.SubcommandApp()
@@ -23,6 +23,11 @@ RosArgs = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME:=VALUE ...")]
 app.command(
     robot_commands.app, name="robot", help="Check and mend descriptions, import other formats, look at the catalog."
 )
+app.command(
+    randomization_commands.app, name="randomization", help="What can vary from world to world, and by how much."
+)
+app.command(name="coverage")(coverage_command.coverage)
+app.command(name="sensitivity")(sensitivity_command.sensitivity)
 
 Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
 

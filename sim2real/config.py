@@ -14,7 +14,7 @@ from sim2real.errors import ConfigError
 from sim2real.explain import dotted, explain, given
 from sim2real.strict_yaml import MAX_BYTES, dump_yaml, parse_yaml
 
-__all__ = ["Strict", "dump_yaml", "load", "parse_yaml", "read_yaml", "validate"]
+__all__ = ["Strict", "attempt", "dump_yaml", "load", "parse_yaml", "read_yaml", "validate"]
 
 MAX_PROBLEMS = 5  # named in one message
 
@@ -47,16 +47,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def validate(model: type[Model], data: dict[str, Any], source: str) -> Model:
     """Build `model` from plain `data`; raise ConfigError naming `source`, the key path and what is allowed there."""
+    result, problems = attempt(model, data)
+    if result is not None:
+        return result
+    more = f"; and {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
+    raise ConfigError(f"{source}: {'; '.join(problems[:MAX_PROBLEMS])}{more}")
+
+
+def attempt(model: type[Model], data: dict[str, Any]) -> tuple[Model | None, list[str]]:
+    """Build `model` from plain `data`, or return None and every mistake as "key.path: what is wrong"."""
     try:
         result = model.model_validate(data)
     except ValidationError as error:
-        problems = explain(model, error.errors())
-    else:
-        problems = list(_converted(data, result, ()))
-        if not problems:
-            return result
-    more = f"; and {len(problems) - MAX_PROBLEMS} more" if len(problems) > MAX_PROBLEMS else ""
-    raise ConfigError(f"{source}: {'; '.join(problems[:MAX_PROBLEMS])}{more}")
+        return None, explain(model, error.errors())
+    problems = list(_converted(data, result, ()))
+    return (None, problems) if problems else (result, [])
 
 
 def load(model: type[Model], path: Path) -> Model:

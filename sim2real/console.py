@@ -11,9 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.table import Table
 
 from randomization import Randomization
-from robots import load_robot
 from sim2real.evaluate import Evaluation
-from sim2real.train_config import RobotEnvironment, TrainConfig
+from sim2real.train_config import TrainConfig
 
 if TYPE_CHECKING:
     from sim2real.train import TrainResult
@@ -71,13 +70,14 @@ class TrainingProgress:
 def train_with_progress(
     config: TrainConfig, folder: Path, console: Console, *, resume: bool = False, label: str = "training"
 ) -> "TrainResult":
-    """Train with a progress bar and a TensorBoard log in the run folder, and say what came of it."""
+    """Say what varies, train with a progress bar and a TensorBoard log in the run folder, and say what came of it."""
     from sim2real.a2c.tensorboard import TensorBoard
     from sim2real.train import train
+    from sim2real.training_worlds import load_family
 
-    environment, randomization = config.environment, None
-    if isinstance(environment, RobotEnvironment):
-        randomization = Randomization.load(environment.randomization, load_robot(environment.robot))
+    randomization = load_family(config)
+    if randomization is not None:
+        console.print(randomization_table(randomization, widens=config.widening is not None))
     with TrainingProgress(console, config.steps, label) as progress:
         result = train(
             config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)]
@@ -112,12 +112,17 @@ def progress_bar(console: Console, label: str) -> Iterator[Callable[[int, int], 
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def randomization_table(randomization: Randomization) -> Table:
-    """Return what varies, by which law, how far."""
-    table = Table(title="What varies from world to world", title_justify="left")
-    for column in ("quantity", "law", "range", "unit"):
+def randomization_table(randomization: Randomization, widens: bool = False) -> Table | str:
+    """Return what varies, by which law, how far and when; a line where nothing does."""
+    rows = randomization.table()
+    if not rows:
+        return "Nothing varies: every world is the nominal one."
+    title = "What varies from world to world"
+    title += ", once its ranges have widened to these" if widens else ""
+    table = Table(title=title, title_justify="left")
+    for column in ("quantity", "law", "range", "unit", "when"):
         table.add_column(column)
-    for row in randomization.table():
+    for row in rows:
         table.add_row(*row)
     return table
 

@@ -13,10 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from randomization import Randomization
 from robots import load_robot
 from sim2real.config import dump_yaml, read_yaml
-from sim2real.console import progress_bar, randomization_table, train_with_progress
+from sim2real.console import progress_bar, train_with_progress
 from sim2real.demo_report import DemoResults, Deployment, write_demo_report
 from sim2real.errors import ConfigError
 from sim2real.evaluate import Evaluation, evaluate
@@ -93,7 +92,6 @@ class _Demo:
         return self.folder / "training" / FOLDERS[label]
 
     def train(self) -> dict[str, Policy]:
-        self.console.print(randomization_table(Randomization.load(PRESET, self.robot)))
         policies = {}
         for label, randomization in ((WITH, PRESET), (WITHOUT, "none")):
             config = load_train_config(PRESET, {"seed": self.seed, "environment.randomization": randomization})

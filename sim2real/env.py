@@ -15,13 +15,15 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from randomization import Randomization, Variant, stream
+from randomization import Randomization, Variant
+from randomization.draws import Widening
 from robots import Robot, load_robot
 from sim2real.errors import RandomizationError
 from sim2real.observation import LIMIT, Observer, RobotState
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import load_task
+from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -31,18 +33,20 @@ Bools = NDArray[np.bool_]
 if TYPE_CHECKING:
     from sim2real.sim.render import Renderer
 
-DRAW_AT_ONCE = 256
-
 _METADATA: dict[str, Any] = {"render_modes": []}
 _SINGLE_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 50}
 _VECTOR_METADATA: dict[str, Any] = {**_METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
 
 
 class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
-    """N worlds, each with its own Variant, drawn anew for each episode.
+    """N worlds, each with its own Variant, drawn anew for each episode, and where asked for within it.
+
+    World k does the same under the same actions, bit by bit, whether it is one of many or alone (`first_world` = k),
+    in this process or in a pool.
 
     Worlds that end are reset within the same step (AutoresetMode.SAME_STEP): the observation is the new episode's
-    first, `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True.
+    first, `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True, and
+    `infos["episode_variant"]` (n, size of the VariantSpace) its truth.
     Also in `infos`: `reward_terms`, a dict of (n,) arrays; `success` (n,), True where an episode reached its time
     limit; `diverged` (n,), True where physics produced no finite number and the world was rebuilt.
     """
@@ -60,6 +64,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         options: dict[str, Any] | None = None,
         workers: int = 0,
         seed: int | None = None,
+        first_world: int = 0,
+        widening: Widening | None = None,
     ) -> None:
         """Build the worlds.
 
@@ -68,29 +74,34 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         variants: num_envs Variants to keep instead of drawing; options: the task's options by name
         workers: processes (bullet) or threads (mujoco); 0 stays in this thread
         seed: until reset(seed=...) sets another; with None every environment has a seed of its own
+        first_world: index of the first of these worlds, where they are some of a greater number under one seed
+        widening: sets the ranges to draw from, in the place of `randomization`'s
         """
         seed = secrets.randbits(63) if seed is None else seed
         self.num_envs = num_envs
         self.robot = robot if isinstance(robot, Robot) else load_robot(robot)
         self.task = load_task(task, self.robot, options)
-        self.randomization = (
-            randomization if isinstance(randomization, Randomization) else Randomization.load(randomization, self.robot)
-        )
+        if not isinstance(randomization, Randomization):
+            randomization = Randomization.load(randomization, self.robot, self.task.episode_s)
+        self.randomization = randomization
         self.variants = variants
         self._check_fit()
-        self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), stream(seed, "sensors"))
+        self._first_world, self._widening = first_world, widening
+        self._worlds = self._make_worlds(seed)
+        self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), seed, first_world)
         self._observer = Observer(self.task.layout, num_envs)
         self._max_steps = round(self.task.episode_s / self.robot.control_dt)
         self.single_observation_space = gymnasium.spaces.Box(-LIMIT, LIMIT, (self.task.layout.size,), np.float32)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (self.robot.n_actuators,), np.float32)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
-        self._rng = stream(seed, "episodes")
         self._action = np.zeros((num_envs, self.robot.n_actuators))
         self._command = np.zeros((num_envs, self.robot.n_actuators))
-        self._drawn: Variant | None = None
-        self._next = 0
         self._steps = np.zeros(num_envs, dtype=np.int64)
+
+    def _make_worlds(self, seed: int) -> Worlds:
+        truth = self.randomization if self.variants is None else self.variants
+        return Worlds(self.task, truth, seed, self.num_envs, self._first_world, widening=self._widening)
 
     def _check_fit(self) -> None:
         for name, given in (("randomization", self.randomization), ("variants", self.variants)):
@@ -107,9 +118,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         """Begin an episode in every world."""
         super().reset(seed=seed)
         if seed is not None:
-            self._rng = stream(seed, "episodes")
-            self.simulation.reseed(stream(seed, "sensors"))
-            self._drawn = None
+            self._worlds = self._make_worlds(seed)
+            self.simulation.reseed(seed, self._first_world)
         return self._begin(np.arange(self.num_envs)).astype(np.float32), {}
 
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
@@ -130,6 +140,11 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         ended = terminated | truncated
         if ended.any():
             infos["final_obs"], infos["_final_obs"] = observation.astype(np.float32), ended
+            infos["episode_variant"], infos["_episode_variant"] = self.simulation.variant.values.copy(), ended
+            self._worlds.report(np.flatnonzero(ended), truncated[ended])
+        if (redrawn := self._worlds.tick(self.robot.control_dt)) is not None:
+            self.simulation.redraw(*redrawn)
+        if ended.any():
             observation = observation.copy()
             observation[ended] = self._begin(np.flatnonzero(ended))
         return (
@@ -146,20 +161,12 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def _begin(self, worlds: NDArray[np.intp]) -> Array:
         """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
-        variant = self._draw(len(worlds)) if self.variants is None else self.variants.rows(worlds)
-        q, dq = self.task.start(self._rng, len(worlds))
+        variant, q, dq = self._worlds.begin(worlds)
         self.simulation.reset(q, dq, worlds, variant)
         self._steps[worlds] = 0
         self._action[worlds] = 0.0
         self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
         return self._observer.restart(self._sense(worlds), worlds)
-
-    def _draw(self, n: int) -> Variant:
-        """Return the next n Variants; they are drawn many at a time, which costs hardly more than one."""
-        if self._drawn is None or self._next + n > len(self._drawn):
-            self._drawn, self._next = self.randomization.draw(self._rng, max(DRAW_AT_ONCE, n)), 0
-        self._next += n
-        return self._drawn.rows(slice(self._next - n, self._next))
 
     def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
         q, dq, quaternion, angular_velocity = (reading[worlds] for reading in self.simulation.sense())

@@ -16,8 +16,10 @@ from sim2real.policy import Policy
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task, load_task
+from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
+Progress = Callable[[int, int], None]
 Z95 = 1.959964
 MAX_WORLDS = 64  # at a time; a PyBullet world takes 30 MB
 
@@ -101,7 +103,7 @@ def evaluate(
     seed: int = 0,
     robot: Robot | None = None,
     workers: int = 2,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Evaluation:
     """Run one episode in each of `variants` worlds and return what happened.
 
@@ -111,66 +113,107 @@ def evaluate(
     if variants < 1:
         raise ConfigError(f"variants: must be at least 1, got {variants}")
     robot = robot or policy_robot(policy)
+    family = family_of(policy, robot, randomization)
+    return _run(_Job(policy, robot, engine, seed, workers, progress), family, variants)
+
+
+def evaluate_in(
+    policy: Policy,
+    truth: Variant,
+    engine: str = "mujoco",
+    seed: int = 0,
+    robot: Robot | None = None,
+    workers: int = 2,
+    progress: Progress = lambda done, total: None,
+    paired: int = 0,
+) -> Evaluation:
+    """Run one episode in each of the given worlds, which stay as they are throughout; else as `evaluate`.
+
+    With `paired`, `truth` is several sets of so many worlds, and world k has the same first state in each of them.
+    """
+    return _run(_Job(policy, robot or policy_robot(policy), engine, seed, workers, progress), truth, len(truth), paired)
+
+
+def family_of(policy: Policy, robot: Robot, randomization: str | Path | Randomization | None = None) -> Randomization:
+    """Return a Randomization as given or by name; the one that the policy was trained on if None."""
+    if isinstance(randomization, Randomization):
+        return randomization
+    if randomization is None:
+        return Randomization.from_dict(policy.contract.randomization, robot, "policy.yaml: randomization")
     task = load_task(policy.contract.task, robot, policy.contract.task_options)
-    family = _family(policy, robot, randomization)
-    rng = stream(seed, "evaluate")
-    truth = family.draw(rng, variants)
-    start = task.start(rng, variants)
+    return Randomization.load(randomization, robot, task.episode_s)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What stays the same over all rounds of worlds."""
+
+    policy: Policy
+    robot: Robot
+    engine: str
+    seed: int
+    workers: int
+    progress: Progress
+
+
+def _run(job: _Job, truth: Randomization | Variant, variants: int, paired: int = 0) -> Evaluation:
+    """Run `variants` episodes, as many at a time as memory bears; none depends on how they are put together."""
+    task = load_task(job.policy.contract.task, job.robot, job.policy.contract.task_options)
+    seed = int(stream(job.seed, "evaluate").integers(2**63))  # no stream of training's, whatever its seed
     n = min(variants, MAX_WORLDS)
-    simulation = Simulation(make_engine(engine, robot, n, workers), stream(seed, "evaluate-sensors"))
+    simulation = Simulation(make_engine(job.engine, job.robot, n, job.workers), seed)
     parts = []
     try:
         for first in range(0, variants, n):
-            worlds = np.minimum(np.arange(first, first + n), variants - 1)  # the last round repeats the last world
-            episodes = _Episodes(policy, task, simulation)
-            report = partial(_report, progress, first, n, variants)
-            episodes.run(truth.rows(worlds), start[0][worlds], start[1][worlds], report)
+            rows = np.minimum(np.arange(first, first + n), variants - 1)  # the last round repeats the last world
+            here = truth.rows(rows) if isinstance(truth, Variant) else truth
+            simulation.reseed(seed, first)
+            episodes = _Episodes(job.policy, task, simulation, Worlds(task, here, seed, n, first, paired=paired))
+            episodes.run(partial(_report, job.progress, first, n, variants))
             parts.append(episodes)
     finally:
         simulation.close()
-    success, returns, seconds, diverged = (
+    truth_values, success, returns, seconds, diverged = (
         np.concatenate([getattr(p, name) for p in parts])[:variants]
-        for name in ("running", "returns", "seconds", "diverged")
+        for name in ("truth", "running", "returns", "seconds", "diverged")
     )
-    return Evaluation(engine, truth, success, returns, seconds, int(diverged.sum()))
+    drawn = Variant(simulation.variant.space, truth_values)
+    return Evaluation(job.engine, drawn, success, returns, seconds, int(diverged.sum()))
 
 
-def _report(progress: Callable[[int, int], None], first: int, n: int, variants: int, done: int, total: int) -> None:
+def _report(progress: Progress, first: int, n: int, variants: int, done: int, total: int) -> None:
     """Turn the steps of one round of n worlds into those of all `variants`."""
     progress(first * total + done * n, variants * total)
 
 
 class _Episodes:
-    """One episode in each world of a simulation."""
+    """One episode in each world of a simulation; `truth` is how the worlds began: (n, size of the VariantSpace)."""
 
-    def __init__(self, policy: Policy, task: Task, simulation: Simulation) -> None:
+    def __init__(self, policy: Policy, task: Task, simulation: Simulation, worlds: Worlds) -> None:
         n = simulation.n_worlds
-        self.policy, self.task, self.simulation = policy, task, simulation
+        self.policy, self.task, self.simulation, self.worlds = policy, task, simulation, worlds
         self.running, self.diverged = np.ones(n, bool), np.zeros(n, bool)
         self.returns, self.seconds = np.zeros(n), np.zeros(n)
+        self.truth = np.zeros((n, simulation.variant.space.size))
 
-    def run(self, truth: Variant, q: Array, dq: Array, progress: Callable[[int, int], None]) -> None:
+    def run(self, progress: Progress) -> None:
         """Run until the time limit, or until no episode is left."""
         simulation, task, n = self.simulation, self.task, self.simulation.n_worlds
-        runner = self.policy.runner(n)
-        n_steps = round(task.episode_s / simulation.robot.control_dt)
-        simulation.reset(q, dq, np.arange(n), truth)
+        runner, dt = self.policy.runner(n), simulation.robot.control_dt
+        n_steps = round(task.episode_s / dt)
+        variant, q, dq = self.worlds.begin(np.arange(n))
+        self.truth = variant.values
+        simulation.reset(q, dq, np.arange(n), variant)
         for step in range(n_steps):
             last_action = runner.action.copy()
             simulation.advance(runner.step(*simulation.sense()))
             reward = sum(task.reward(simulation.state, runner.action, last_action).values(), np.zeros(n))
             self.returns += reward * self.running
-            self.seconds += simulation.robot.control_dt * self.running
+            self.seconds += dt * self.running
             self.diverged |= ~simulation.state.healthy
             self.running &= ~task.failed(simulation.state) & simulation.state.healthy
+            if (redrawn := self.worlds.tick(dt)) is not None:
+                simulation.redraw(*redrawn)
             progress(step + 1, n_steps)
             if not self.running.any():
                 break
-
-
-def _family(policy: Policy, robot: Robot, randomization: str | Path | Randomization | None) -> Randomization:
-    if isinstance(randomization, Randomization):
-        return randomization
-    if randomization is None:
-        return Randomization.from_dict(policy.contract.randomization, robot, "policy.yaml: randomization")
-    return Randomization.load(randomization, robot)

@@ -58,7 +58,7 @@ def make_policy(
 
 def with_golden(policy: Policy, robot: Robot, task: Task) -> Policy:
     """Return the policy with golden pairs from a run in one nominal world."""
-    simulation = Simulation(make_engine("mujoco", robot), stream(0, "golden"))
+    simulation = Simulation(make_engine("mujoco", robot), 0)
     try:
         q, dq = task.start(stream(0, "golden"), 1)
         simulation.reset(q, dq, np.arange(1))

@@ -138,12 +138,16 @@ class Policy:
         self._activation = ACTIVATIONS[contract.network.activation]
 
     def act(self, observation: Array) -> Array:
-        """Return the most likely action for each observation: (n, layout.size) -> (n, n_actuators), unclipped."""
-        x = normalize(observation, self._mean, self._std)
+        """Return the most likely action for each observation: (n, layout.size) -> (n, n_actuators), unclipped.
+
+        Row by row, since a product of matrices rounds otherwise for other n: a robot's action does not depend on how
+        many there are.
+        """
+        x = normalize(observation, self._mean, self._std)[:, None]
         for weight, bias in self._layers[:-1]:
             x = self._activation(x @ weight + bias)
         weight, bias = self._layers[-1]
-        return (x @ weight + bias).astype(np.float64)
+        return (x @ weight + bias)[:, 0].astype(np.float64)
 
     def runner(self, n: int = 1) -> "PolicyRunner":
         """Return what runs this policy on n robots, with the memory that takes."""

@@ -17,19 +17,20 @@ from typing import Any, Protocol
 import gymnasium
 import numpy as np
 from gymnasium.spaces import flatdim
-from gymnasium.vector import AutoresetMode, VectorEnv
 
 from randomization import stream
 from sim2real import __version__
 from sim2real.a2c.agent import A2C
 from sim2real.a2c.rollout import Collector, Group, greedy_returns
-from sim2real.checkpoint import CheckpointFolder
+from sim2real.checkpoint import Checkpoint, CheckpointFolder
 from sim2real.config import dump_yaml
 from sim2real.env import RobotVectorEnv
+from sim2real.episode_log import EpisodeLog
 from sim2real.errors import TrainingError
 from sim2real.export import make_policy
 from sim2real.policy import NetworkContract, Policy
-from sim2real.train_config import GymEnvironment, TrainConfig
+from sim2real.train_config import TrainConfig
+from sim2real.training_worlds import TrainingWorlds, make_envs
 
 WRITE_EVERY_S = 1.0
 EVALUATION_EPISODES = 100
@@ -71,11 +72,11 @@ def train(
             raise TrainingError(
                 f"{folder}: holds a run already; add --resume to go on with it, or choose another --out"
             )
-        run = _Run(config, folder, checkpoints, writers)
+        run = _Run(config, folder, checkpoints, writers, found)
         try:
             if found:
-                run.restore(*found)
-            _write_config(config, folder)  # once nothing can be refused any more
+                run.restore(found)
+            run.describe()  # once nothing can be refused any more
             return run.go()
         finally:
             run.collector.close()
@@ -85,10 +86,17 @@ class _Run:
     """One training run while it runs."""
 
     def __init__(
-        self, config: TrainConfig, folder: Path, checkpoints: CheckpointFolder, writers: Sequence[MetricsWriter]
+        self,
+        config: TrainConfig,
+        folder: Path,
+        checkpoints: CheckpointFolder,
+        writers: Sequence[MetricsWriter],
+        found: Checkpoint | None,
     ) -> None:
         self.config, self.folder, self.checkpoints = config, folder, checkpoints
         self.writers = [*writers, _CurveFile(folder / "progress.csv")]
+        self.worlds = TrainingWorlds(config, found.counters["step"] if found else 0, found.worlds if found else None)
+        self.log = EpisodeLog(folder, self.worlds.seed, self.worlds.full)
         self.collector = Collector([self._group(k) for k in range(config.workers)])
         envs = self.collector.groups[0].envs
         discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
@@ -99,16 +107,21 @@ class _Run:
         self._losses: dict[str, float] = {}
 
     def _group(self, k: int) -> Group:
-        config = self.config
-        seed = int(stream(config.seed, "group", k).integers(2**31))
-        return Group(make_envs(config, config.worlds // config.workers, seed), stream(config.seed, "actions", k), seed)
+        envs, first_world = self.worlds.group(k)
+        return Group(envs, stream(self.config.seed, "actions", k), self.worlds.seed, first_world)
 
-    def restore(self, checkpoint: Path, counters: dict[str, Any]) -> None:
+    def restore(self, checkpoint: Checkpoint) -> None:
         envs, policy = self.collector.groups[0].envs, self.folder / "policy"
         if isinstance(envs, RobotVectorEnv) and policy.is_dir():  # the robot may have changed since
             Policy.load(policy).contract.check_robot(envs.robot)
-        self.agent.load(checkpoint)
-        self.step = int(counters["step"])
+        self.agent.load(checkpoint.learner)
+        self.step = int(checkpoint.counters["step"])
+
+    def describe(self) -> None:
+        """Write down what is trained, and in which worlds: the config, and the Randomization with nothing left open."""
+        _write_yaml(self.config.model_dump(mode="json", exclude_none=True), self.folder / "config.yaml")
+        if self.worlds.full is not None:
+            _write_yaml(self.worlds.full.to_dict(), self.folder / "randomization.yaml")
 
     def go(self) -> TrainResult:
         start = last_save = last_write = time.monotonic()
@@ -143,6 +156,10 @@ class _Run:
                 f"{self.checkpoints.path} is intact; lower a2c.learning_rate"
             )
         self.step += batch.reward.size
+        for group in self.collector.groups:
+            self.log.write(self.step, group.ended)
+        if self.worlds.widening is not None:
+            self.worlds.widening.settle()
 
     def _goal_reached(self) -> bool:
         goal = self.config.goal
@@ -160,6 +177,8 @@ class _Run:
         self.metrics |= {"train/skipped": float(agent.skipped), "train/learning_rate": agent.learning_rate}
         if not agent.discrete:
             self.metrics["train/std"] = float(np.exp(agent.network.log_std.numpy()).mean())
+        if self.worlds.widening is not None:
+            self.metrics |= self.worlds.widening.metrics()
         self.metrics |= {"time/seconds": seconds, "time/steps_per_s": steps / seconds}
         for writer in self.writers:
             writer.write(self.step, self.metrics)
@@ -174,7 +193,10 @@ class _Run:
             envs.close()
 
     def _save(self) -> None:
-        self.checkpoints.save(self.step, self.agent.save, {"step": self.step, "seed": self.config.seed})
+        widening = self.worlds.widening
+        widened = None if widening is None else widening.core.state()
+        counters = {"step": self.step, "seed": self.config.seed}
+        self.checkpoints.save(self.step, self.agent.save, counters, widened)
 
     def _export(self) -> Policy | None:
         envs = self.collector.groups[0].envs
@@ -192,39 +214,10 @@ class _Run:
         }
         contract = NetworkContract(sizes=sizes, activation=self.config.a2c.activation)
         training = {"config": self.config.model_dump(mode="json"), "steps": self.step, "versions": versions()}
-        policy = make_policy(envs.robot, envs.task, envs.randomization, contract, weights, training)
+        family = self.worlds.randomization or envs.randomization  # as wide as its ranges have become
+        policy = make_policy(envs.robot, envs.task, family, contract, weights, training)
         policy.save(self.folder / "policy")
         return policy
-
-
-def make_envs(config: TrainConfig, n: int, seed: int) -> VectorEnv[Any, Any, Any]:
-    """Build n of the config's worlds as one vector environment; PyBullet, which holds the GIL, gets a process."""
-    environment = config.environment
-    if isinstance(environment, GymEnvironment):
-        return _make_gym_envs(environment, n)
-    options = environment.model_dump()
-    workers = 1 if environment.engine == "bullet" else 0
-    return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **options)
-
-
-def _make_gym_envs(environment: GymEnvironment, n: int) -> VectorEnv[Any, Any, Any]:
-    name, vector = environment.gymnasium, {"autoreset_mode": AutoresetMode.SAME_STEP}
-    try:
-        envs = gymnasium.make_vec(
-            name, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
-        )
-    except (gymnasium.error.Error, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None
-    seen, acts = envs.single_observation_space, envs.single_action_space
-    flat = [isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1 for space in (seen, acts)]
-    if not flat[0] or not (flat[1] or (isinstance(acts, gymnasium.spaces.Discrete) and acts.start == 0)):
-        envs.close()
-        raise TrainingError(
-            f"environment: '{name}' has observations {seen} and actions {acts}; "
-            "A2C here takes a Box of one dimension, and acts in one or in a Discrete from 0"
-        )
-    return envs
 
 
 def versions() -> dict[str, str]:
@@ -272,12 +265,12 @@ def _only_user(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write_config(config: TrainConfig, folder: Path) -> None:
-    (folder / "config.yaml").write_text(dump_yaml(config.model_dump(mode="json", exclude_none=True)), encoding="utf-8")
+def _write_yaml(data: dict[str, Any], path: Path) -> None:
+    path.write_text(dump_yaml(data), encoding="utf-8")
 
 
 class _CurveFile:
-    """The learning curve as CSV: one row a second. A resumed run goes on in the same file."""
+    """The learning curve as CSV: one row a second, with what widens. A resumed run goes on with the same columns."""
 
     COLUMNS = (
         "step",
@@ -292,12 +285,16 @@ class _CurveFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._columns: list[str] = []
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """See MetricsWriter."""
         if not self.path.exists():
-            self._append(self.COLUMNS)
-        self._append((step, *(f"{metrics.get(name, float('nan')):.6g}" for name in self.COLUMNS[1:])))
+            self._append((*self.COLUMNS, *(name for name in metrics if name.startswith("widening/"))))
+        if not self._columns:
+            with self.path.open(newline="", encoding="utf-8") as file:
+                self._columns = next(csv.reader(file))
+        self._append((step, *(f"{metrics.get(name, float('nan')):.6g}" for name in self._columns[1:])))
 
     def _append(self, row: Sequence[object]) -> None:
         with self.path.open("a", newline="") as file:

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from randomization.curriculum import CurriculumSettings
+from randomization.widening import AutomaticSettings
 from sim2real.a2c.config import A2CConfig
 from sim2real.config import Strict, read_yaml, validate
 from sim2real.errors import ConfigError, closest, nearest
@@ -58,6 +60,24 @@ class Goal(Strict):
     episodes: int = Field(default=100, gt=0, le=100)
 
 
+class Widening(Strict):
+    """Ranges that begin at the nominal robot and widen in training to those of the environment's Randomization."""
+
+    automatic: AutomaticSettings | None = Field(default=None, description="Each end of each range follows success")
+    curriculum: CurriculumSettings | None = Field(default=None, description="All grow with the steps taken")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.automatic is None) == (self.curriculum is None):
+            raise ValueError("give either automatic or curriculum, e.g. {automatic: {}}")
+        return self
+
+    @property
+    def settings(self) -> AutomaticSettings | CurriculumSettings:
+        """The settings of the kind chosen."""
+        return self.automatic or self.curriculum or AutomaticSettings()
+
+
 class TrainConfig(Strict):
     """One training run."""
 
@@ -68,12 +88,19 @@ class TrainConfig(Strict):
     workers: int = Field(default=2, ge=1, le=256, description="Groups of worlds that run side by side; one a core")
     checkpoint_s: float = Field(default=60.0, gt=0, description="Seconds between checkpoints")
     goal: Goal | None = None
+    widening: Widening | None = None
     a2c: A2CConfig = A2CConfig()
 
     @model_validator(mode="after")
     def _divisible(self) -> Self:
         if self.worlds % self.workers:
             raise ValueError(f"worlds ({self.worlds}) must be a multiple of workers ({self.workers})")
+        return self
+
+    @model_validator(mode="after")
+    def _widenable(self) -> Self:
+        if self.widening is not None and isinstance(self.environment, GymEnvironment):
+            raise ValueError("widening needs a robot's environment; Gymnasium's others have no Randomization")
         return self
 
     @property

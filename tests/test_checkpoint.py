@@ -27,7 +27,7 @@ def newest(folder: CheckpointFolder) -> tuple[int, int]:
     """Return the newest checkpoint's step and what its learner holds."""
     found = folder.newest()
     assert found is not None
-    path, counters = found
+    path, counters, _ = found
     assert set(counters) == {"step", "seed"}
     with np.load(path, allow_pickle=False) as arrays:
         return counters["step"], int(arrays["weights"][0])
@@ -192,7 +192,7 @@ def test_kill_at_random_moments(tmp_path: Path):
         if found is None:
             assert saved == 0
             continue
-        path, counters = found
+        path, counters, _ = found
         assert counters["step"] >= saved, "a checkpoint that was reported as saved is there"
         with np.load(path, allow_pickle=False) as arrays:
             assert len(arrays.files) == 4

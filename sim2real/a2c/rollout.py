@@ -3,7 +3,7 @@
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -27,12 +27,28 @@ class Episodes:
     diverged: int = 0
 
 
-class Group:
-    """Some worlds stepped by one thread, with random numbers of their own."""
+class Ended(NamedTuple):
+    """One episode that ended: its world, length [control steps], return, success and truth, if there is one."""
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], rng: np.random.Generator, seed: int) -> None:
-        self.envs, self._rng = envs, rng
+    world: int
+    length: int
+    total: float
+    success: bool
+    variant: Array | None
+
+
+class Group:
+    """Some worlds stepped by one thread, with random numbers of their own; the first has the number `first_world`.
+
+    ended: the episodes that ended in the last batch
+    """
+
+    def __init__(
+        self, envs: VectorEnv[Any, Any, Any], rng: np.random.Generator, seed: int, first_world: int = 0
+    ) -> None:
+        self.envs, self._rng, self._first = envs, rng, first_world
         self.episodes = Episodes()
+        self.ended: list[Ended] = []
         self.reward_terms: dict[str, float] = {}
         self._discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
         self._observation, _ = envs.reset(seed=seed)
@@ -41,6 +57,7 @@ class Group:
 
     def collect(self, agent: A2C, actor: NumpyActorCritic, horizon: int) -> Batch:
         """Run `horizon` steps under one snapshot of the policy."""
+        self.ended = []
         rows: list[tuple[Any, ...]] = []
         term_sums: dict[str, float] = {}
         for _ in range(horizon):
@@ -81,10 +98,14 @@ class Group:
         self._return += reward
         self._length += 1
         self.episodes.diverged += int(infos["diverged"].sum()) if "diverged" in infos else 0
-        for world in np.flatnonzero(ended):
-            self.episodes.returns.append(float(self._return[world]))
-            self.episodes.lengths.append(int(self._length[world]))
-            self.episodes.successes.append(bool(infos["success"][world]) if "success" in infos else False)
+        for world in np.flatnonzero(ended).tolist():
+            total, length = float(self._return[world]), int(self._length[world])
+            success = bool(infos["success"][world]) if "success" in infos else False
+            variant = infos["episode_variant"][world] if "episode_variant" in infos else None
+            self.ended.append(Ended(self._first + world, length, total, success, variant))
+            self.episodes.returns.append(total)
+            self.episodes.lengths.append(length)
+            self.episodes.successes.append(success)
             self.episodes.finished += 1
         self._return[ended], self._length[ended] = 0.0, 0
 

@@ -1,12 +1,17 @@
-"""What lies between a command and a joint: the time it takes to arrive, and the motor's own servo."""
+"""What lies between a command and a joint: the time it takes to arrive, how fast it may change, and the motor's law."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from randomization import VariantSpace
 from robots import Actuator, Robot
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+
+_LONG_AGO = -(2**30)  # [physics steps]
 
 
 class DelayLine:
@@ -20,29 +25,34 @@ class DelayLine:
         self.substeps = robot.substeps
         self.physics_dt = robot.control_dt / robot.substeps
         self._steps = np.arange(self.substeps)
+        self._worlds = np.arange(n_worlds)[:, None]
         self._command = np.zeros((n_worlds, 2, robot.n_actuators))  # oldest first
-        self._arrival = np.full((n_worlds, 2), -(2**30))  # in physics steps from now
+        self._arrival = np.full((n_worlds, 2), _LONG_AGO)  # in physics steps from now
 
     def reset(self, hold: Array, worlds: Index) -> None:
         """Forget what is on its way; `hold` (len(worlds), n_actuators) acts until the next command arrives."""
         self._command[worlds] = hold[:, None]
-        self._arrival[worlds] = -(2**30)
+        self._arrival[worlds] = _LONG_AGO
 
-    def issue(self, command: Array, delay: Array) -> tuple[Array, NDArray[np.intp]]:
-        """Issue one command a world and return what acts during this control period.
+    def issue(self, command: Array, delay: Array) -> Array:
+        """Issue one command a world and return what acts in each physics step of this period: (n, substeps, n_act).
 
-        command: (n_worlds, n_actuators); delay: (n_worlds,) [s]
-        Returns slots (n_worlds, n_slots, n_actuators) and the slot that acts in each physics step (n_worlds, substeps).
+        command: (n_worlds, n_actuators); delay: (n_worlds,) [s], rounded up to a physics step; inf: it never arrives
         """
-        arrival = np.rint(delay / self.physics_dt).astype(np.int64)
+        lost = np.isinf(delay)
+        # A delay of exactly k physics steps is k, whatever rounding has made of it.
+        arrival = np.ceil(np.where(lost, 0.0, delay) / self.physics_dt - 1e-6).astype(np.int64)
         self._make_room(int(arrival.max(initial=0)))
         self._command[:, :-1] = self._command[:, 1:]
         self._command[:, -1] = command
         self._arrival[:, :-1] = self._arrival[:, 1:]
         self._arrival[:, -1] = np.maximum(arrival, self._arrival[:, -2])
+        if lost.any():  # the one before stands in its place
+            self._command[lost, -1], self._arrival[lost, -1] = self._command[lost, -2], self._arrival[lost, -2]
         acting = (self._arrival[:, :, None] <= self._steps).sum(axis=1) - 1
         self._arrival -= self.substeps
-        return self._command, np.maximum(acting, 0)
+        np.maximum(self._arrival, _LONG_AGO, out=self._arrival)
+        return self._command[self._worlds, np.maximum(acting, 0)]
 
     def _make_room(self, longest: int) -> None:
         """Keep as many slots as commands can be on their way, and one that acts."""
@@ -52,14 +62,167 @@ class DelayLine:
             self._arrival = np.concatenate([np.repeat(self._arrival[:, :1], missing, axis=1), self._arrival], axis=1)
 
 
-def servo(actuator: Actuator) -> tuple[float, float, float]:
-    """Return a motor's law as three numbers a, b, c: tau = clip(a command + b q + c dq, +-effort)."""
+class Law(NamedTuple):
+    """A motor's law: effort = clip(gain command + stiffness q + damping dq, within its limits)."""
+
+    gain: float
+    stiffness: float
+    damping: float
+
+
+def servo(actuator: Actuator) -> Law:
+    """Return the nominal law of a motor."""
     laws = {
-        "effort": (1.0, 0.0, 0.0),
-        "velocity": (actuator.kd, 0.0, -actuator.kd),
-        "position": (actuator.kp, -actuator.kp, -actuator.kd),
+        "effort": Law(1.0, 0.0, 0.0),
+        "velocity": Law(actuator.kd, 0.0, -actuator.kd),
+        "position": Law(actuator.kp, -actuator.kp, -actuator.kd),
     }
     return laws[actuator.mode]
+
+
+class Motors:
+    """The motors of n worlds. Joint arrays here are those of the motors' joints: (n_worlds, n_actuators).
+
+    In turn: the command, changing no faster than `rate_limit`; the law of the mode, on an encoder whose zero is off by
+    `zero_offset`; the play; the limit, which falls with speed and supply voltage as that of a DC motor does; the dead
+    zone; the strength.
+
+    Play (`backlash` b): the motor's side is ahead of the joint by at most b/2, and moves the joint only while it rests
+    against that end. Without mass of its own, a position servo then does nothing while its error is within +-b/2, an
+    effort motor rests at the end that it pushes against, and a velocity servo takes its time to cross the play.
+    """
+
+    def __init__(self, robot: Robot, space: VariantSpace, n_worlds: int) -> None:
+        self.robot, self._space = robot, space
+        self._dt = robot.control_dt / robot.substeps
+        n = robot.n_actuators
+        self._nominal = np.array([servo(actuator) for actuator in robot.actuators]).reshape(n, 3).T
+        modes = np.array(robot.modes, dtype=object)
+        self._position, self._velocity = modes == "position", modes == "velocity"
+        self._kp_of, self._kd_of = np.flatnonzero(self._position), np.flatnonzero(modes != "effort")
+        self._effort = robot.effort_limits
+        shape = (n_worlds, n)
+        self.gain, self.stiffness, self.damping = (np.tile(row, (n_worlds, 1)) for row in self._nominal)
+        self.strength, self.zero, self.dead_zone = np.ones(shape), np.zeros(shape), np.zeros(shape)
+        self.half_play, self.no_load_speed, self.rate = np.zeros(shape), np.full(shape, np.inf), np.full(shape, np.inf)
+        self.voltage = np.ones((n_worlds, 1))
+        self.lead = np.zeros(shape)  # how far the motor's side is ahead of the joint, within the play
+        self._target = np.zeros(shape)  # of the rate limit
+        self._see()
+
+    def take(self, values: Array, worlds: Index) -> None:
+        """Take what Variants (len(worlds), space.size) say of the motors of `worlds`."""
+        block = self._space.block
+        kp, kd = np.ones((len(worlds), self.robot.n_actuators)), np.ones((len(worlds), self.robot.n_actuators))
+        kp[:, self._kp_of], kd[:, self._kd_of] = values[:, block("kp")], values[:, block("kd")]
+        gain, stiffness, damping = self._nominal
+        self.gain[worlds] = gain * np.where(self._velocity, kd, kp)
+        self.stiffness[worlds], self.damping[worlds] = stiffness * kp, damping * kd
+        self.strength[worlds], self.zero[worlds] = values[:, block("strength")], values[:, block("zero_offset")]
+        self.dead_zone[worlds], self.half_play[worlds] = values[:, block("dead_zone")], values[:, block("backlash")] / 2
+        self.no_load_speed[worlds], self.rate[worlds] = values[:, block("no_load_speed")], values[:, block("rate_limit")]
+        self.voltage[worlds] = values[:, block("supply_voltage")]
+        self._see()
+
+    def _see(self) -> None:
+        """Note which parts of the model are in use at all; what is not costs nothing."""
+        self._sagging, self._limited = bool(np.isfinite(self.no_load_speed).any()), bool(np.isfinite(self.rate).any())
+        self._playing, self._dead = bool(self.half_play.any()), bool(self.dead_zone.any())
+        self._shifted = self._position & self.zero.any(axis=0)
+        self.steady = ~np.isfinite(self.no_load_speed).any(axis=1)  # (n_worlds,) limits that do not fall with speed
+        play = (self.half_play > 0) & (self._position | self._velocity)
+        self.affine = self.steady & ~play.any(axis=1) & ~self.dead_zone.any(axis=1)  # (n_worlds,) see `torque`
+
+    def reset(self, hold: Array, worlds: Index) -> None:
+        """Begin at rest with the command `hold` (len(worlds), n_actuators), in the middle of the play."""
+        self._target[worlds], self.lead[worlds] = hold, 0.0
+
+    def limit_rate(self, control: Array) -> Array:
+        """Let commands (n_worlds, substeps, n_actuators), one a physics step, change no faster than motors follow."""
+        if not self._limited:
+            self._target[:] = control[:, -1]
+            return control
+        step, target, followed = self.rate * self._dt, self._target, np.empty_like(control)
+        for k in range(control.shape[1]):
+            np.clip(control[:, k], target - step, target + step, out=target)
+            followed[:, k] = target
+        return followed
+
+    @property
+    def limits(self) -> Array:
+        """Largest effort at rest, before strength: (n_worlds, n_actuators)."""
+        return self._effort * np.minimum(self.voltage, 1.0)
+
+    def range_at(self, dq: Array, worlds: Index | slice = slice(None)) -> tuple[Array, Array]:
+        """Return the least and the largest effort, before strength, at joint speeds dq."""
+        effort, voltage = self._effort, self.voltage[worlds]
+        if not self._sagging:
+            most = effort * np.minimum(voltage, 1.0)
+            return -most, most
+        loss = dq / self.no_load_speed[worlds]
+        most, least = np.minimum(1.0, voltage - loss), np.minimum(1.0, voltage + loss)
+        return -effort * np.maximum(least, -1.0), effort * np.maximum(most, -1.0)
+
+    def torque(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
+        """Return the efforts of some worlds' motors, (k, n_actuators), at this moment; dt [s] to the next such call."""
+        command = self.engaged(command, q, dq, dt, worlds)
+        low, high = self.range_at(dq, worlds)
+        tau = self.gain[worlds] * command + self.stiffness[worlds] * q + self.damping[worlds] * dq
+        tau = np.minimum(np.maximum(tau, low), high)
+        if self._dead:
+            tau -= np.clip(tau, -self.dead_zone[worlds], self.dead_zone[worlds])
+        return self.strength[worlds] * tau
+
+    def engaged(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
+        """Return the command that the law is to follow, seen from the joint: without zero offset, across the play."""
+        if self._shifted.any():
+            command = command - np.where(self._position, self.zero[worlds], 0.0)
+        if not self._playing:
+            return command
+        half, lead = self.half_play[worlds], self.lead[worlds]
+        error = np.clip(command - q, -half, half)
+        crossing = np.clip(lead + (command - dq) * dt, -half, half)
+        pushing = np.where(command == 0, lead, np.copysign(half, command))
+        lead = np.where(self._position, error, np.where(self._velocity, crossing, pushing))
+        self.lead[worlds] = lead
+        # A velocity servo works through the play only while it rests against the end that it drives towards.
+        through = lead == np.where(command >= dq, half, -half)
+        across = np.where(self._velocity & ~through, dq, command)
+        return np.where(self._position, command - error, across)
+
+    def seen_from_joint(self, control: Array, worlds: Index) -> Array:
+        """Return commands (k, substeps, n_actuators) as the bare law takes them, for worlds where that is all."""
+        if self._playing:  # of effort motors, which it changes nothing for
+            last, half = control[:, -1], self.half_play[worlds]
+            resting = self._position | self._velocity | (last == 0)
+            self.lead[worlds] = np.where(resting, self.lead[worlds], np.copysign(half, last))
+        if not self._shifted.any():
+            return control
+        return control - np.where(self._position, self.zero[worlds], 0.0)[:, None]
+
+    def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Index) -> tuple[Array, Array, Array]:
+        """Return (command, least, largest effort) with which the bare law, times strength, gives what `torque` gives.
+
+        For an engine that computes the law itself, implicitly, and knows no more than that.
+        """
+        command = self.engaged(command, q, dq, dt, worlds)
+        low, high = self.range_at(dq, worlds)
+        if self._dead:
+            dead, gain = self.dead_zone[worlds], self.gain[worlds]
+            asked = gain * command + self.stiffness[worlds] * q + self.damping[worlds] * dq
+            command = command - np.clip(asked, -dead, dead) / np.where(gain == 0, np.inf, gain)
+            low, high = low - np.clip(low, -dead, dead), high - np.clip(high, -dead, dead)
+        strength = self.strength[worlds]
+        return command, strength * low, strength * high
+
+    def encoder_offset(self) -> Array:
+        """How much more than the joint's position its encoder reads: (n_worlds, n_actuators) [rad | m]."""
+        return self.zero + self.lead
+
+    @property
+    def is_off(self) -> bool:
+        """Whether any encoder reads something else than its joint's position."""
+        return self._playing or bool(self.zero.any())
 
 
 def holding_command(robot: Robot, q: Array) -> Array:

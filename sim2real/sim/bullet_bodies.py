@@ -5,6 +5,8 @@ exact as long as the joint's parent does not turn about that axis, else the roto
 prismatic joint the rotor is added as mass, which is exact on a level rail bolted to the world; elsewhere it would have
 a weight and is refused.
 
+Nor can it move a centre of mass, or tilt the axes of an inertia, once a body is loaded: see `sim2real.sim.bullet_trim`.
+
 A servo's torque is worked out before each physics step, from the state at its beginning. Where that would make it shake
 (stiff gains on a light link), PyBullet takes several steps in the place of one: see `servo_rate`.
 """
@@ -22,6 +24,7 @@ from sim2real.errors import EngineError
 from sim2real.sim.actuators import servo
 from sim2real.sim.bodies import armature, engine_model, inertial_frame, joint_inertia, principal_axes
 from sim2real.sim.engine import Array
+from sim2real.sim.terrain import Grounds
 
 DAMPING_ERROR = 0.0025  # share of a damping torque that may be lost for speed
 
@@ -31,35 +34,68 @@ class Bodies:
 
     description: the URDF to load. Its inertias only place the principal axes: PyBullet turns some that it dislikes into
     0 without a word, so that the true ones are set after loading.
-    names: bodies with mass, canonical order; mass (n,), inertia (n, 3) about principal axes; rotor_mass (n,) and
-    rotor_inertia (n, 3) are what motors add.
+    names: bodies with mass that can move, in the order of the Variant's; mass (n,), inertia (n, 3) about principal axes
+    frames: body -> place (3,) and axes (3, 3) of its inertial frame; grounds: what Variants say of the floor
     """
 
-    def __init__(self, robot: Robot) -> None:
+    def __init__(self, robot: Robot, space: VariantSpace) -> None:
         model, rotors = engine_model(robot), armature(robot)
         turned = {j.child: (j, a) for j, a in zip(model.joints, rotors, strict=True) if a > 0}
         for joint, _ in turned.values():
             _check_rail(robot, model, joint)
         links = tuple(_with_rotor(link, *turned[link.name]) if link.name in turned else link for link in model.links)
         self.description = replace(model, links=tuple(_loadable(link) for link in links))
-        self.names = model.bodies
-        own = {link.name: inertial for link in model.links if (inertial := link.inertial) is not None}
+        self.space, self.grounds = space, Grounds(robot, space)
+        self.names = space.members[space.block("mass")]
         self.frames = {link.name: inertial_frame(link.inertial) for link in links}
+        own = {link.name: inertial for link in model.links if (inertial := link.inertial) is not None}
         self.mass = np.array([own[name].mass for name in self.names])
-        self.inertia = np.zeros((len(self.names), 3))
-        self.rotor_mass, self.rotor_inertia = np.zeros(len(self.names)), np.zeros((len(self.names), 3))
-        for k, name in enumerate(self.names):
-            axes = self.frames[name][1]
-            # A frame that a rotor has turned is not the body's own: of the body's inertia its diagonal is kept there.
-            self.inertia[k] = np.diag(axes.T @ inertia_matrix(own[name]) @ axes)
-            if name in turned:
-                joint, added = turned[name]
-                if joint.type == "prismatic":
-                    self.rotor_mass[k] = added
-                else:
-                    self.rotor_inertia[k] = added * (axes.T @ joint.axis) ** 2
-        self.moved = joint_inertia(robot)
+        self.axes = np.array([self.frames[name][1] for name in self.names]).reshape(-1, 3, 3)
+        inertia = np.array([inertia_matrix(own[name]) for name in self.names]).reshape(-1, 3, 3)
+        self._inertia = _seen_along(self.axes, inertia)
+        self._rotor_mass = np.array([_slider(*turned[name]) if name in turned else 0.0 for name in self.names])
+        self._add_rotors(model)
+        self.moved = joint_inertia(robot) - rotors
         self.servo_rate = servo_rate(robot)
+
+    def _add_rotors(self, model: RobotModel) -> None:
+        """Lay out, for each rotor that a Variant names, the body that it turns and its inertia for 1 kg m^2."""
+        joints = {joint.name: joint for joint in model.joints}
+        turning = [joints[name] for name in self.space.members[self.space.block("armature")]]
+        rows = [k for k, joint in enumerate(turning) if joint.child in self.names]
+        self._rotor_columns = np.arange(self.space.size)[self.space.block("armature")][rows]
+        self._rotor_bodies = np.array([self.names.index(turning[k].child) for k in rows], dtype=np.intp)
+        axes = np.array([turning[k].axis for k in rows]).reshape(-1, 3)
+        along = np.einsum("kji,kj->ki", self.axes[self._rotor_bodies], axes)
+        self._rotor_inertia = along[:, :, None] * along[:, None, :]
+
+    def loads(self, values: Array) -> tuple[Array, Array, Array]:
+        """Return what a Variant makes of the bodies, along their principal axes: values (space.size,).
+
+        mass (n,) [kg], shift of the centre of mass (n, 3) [m], inertia about it (n, 3, 3) [kg m^2]
+        """
+        block = self.space.block
+        scale = values[block("mass")]
+        mass = self.mass * scale + values[block("payload")] + self._rotor_mass
+        shift = np.stack([values[block(f"com_{axis}")] for axis in "xyz"], axis=-1)
+        if shift.any():
+            shift = np.einsum("kji,kj->ki", self.axes, shift)
+        inertia = self._inertia * (scale * values[block("inertia")])[:, None, None]
+        np.add.at(
+            inertia, self._rotor_bodies, self._rotor_inertia * values[self._rotor_columns][:, None, None]
+        )
+        return mass, shift, inertia
+
+
+def _seen_along(axes: Array, inertia: Array) -> Array:
+    """Return inertias (n, 3, 3) along other axes (n, 3, 3); what rounding leaves beside the diagonal is 0."""
+    seen = axes.transpose(0, 2, 1) @ inertia @ axes
+    scale = np.trace(seen, axis1=1, axis2=2)[:, None, None]
+    return np.where(np.abs(seen) < 1e-12 * scale, 0.0, seen)
+
+
+def _slider(joint: Joint, rotor: float) -> float:
+    return rotor if joint.type == "prismatic" else 0.0
 
 
 def _check_rail(robot: Robot, model: RobotModel, joint: Joint) -> None:
@@ -115,26 +151,36 @@ def servo_rate(robot: Robot) -> float:
     return float(np.abs(np.linalg.eigvals(np.linalg.pinv(matrix, hermitian=True) @ pulled)).max())
 
 
-def damping_span(robot: Robot, space: VariantSpace, inertia: Array, values: Array) -> int:
+def damping_span(robot: Robot, space: VariantSpace, moved: Array, values: Array) -> int:
     """Return how many physics steps may share one damping torque, which decays with damping / inertia in between.
 
-    inertia: what `joint_inertia` returns; values: (space.size,), one world's Variant
+    moved: what `joint_inertia` returns, less the rotors: (n_joints,); values: (space.size,), one world's Variant
     """
     damping = values[space.block("damping")]
     if not damping.any():
         return robot.substeps
-    lightest = _lightest(space, values)
+    inertia = moved * lightest(space, values) + _rotors(robot, space, values)
     with np.errstate(divide="ignore"):
-        rate = (damping[damping > 0] / (inertia[damping > 0] * lightest)).max()
+        rate = (damping[damping > 0] / inertia[damping > 0]).max()
     return int(np.clip(2 * DAMPING_ERROR / (rate * robot.control_dt / robot.substeps), 1, robot.substeps))
 
 
+def _rotors(robot: Robot, space: VariantSpace, values: Array) -> Array:
+    rotors = armature(robot)
+    for name, value in zip(space.members[space.block("armature")], values[space.block("armature")], strict=True):
+        rotors[robot.joint_index(name)] = value
+    return rotors
+
+
 def strongest(space: VariantSpace, values: Array) -> float:
-    """Return by how much a Variant can raise `servo_rate`: stronger motors on lighter bodies."""
-    return float(values[space.block("strength")].max(initial=1.0)) / _lightest(space, values)
+    """Return by how much a Variant can raise `servo_rate`: stronger and stiffer motors on lighter bodies."""
+    gains = (values[space.block(name)].max(initial=1.0) for name in ("strength", "kp", "kd"))
+    strength, kp, kd = gains
+    return float(strength * max(kp, kd)) / lightest(space, values)
 
 
-def _lightest(space: VariantSpace, values: Array) -> float:
+def lightest(space: VariantSpace, values: Array) -> float:
+    """Return the least share of its nominal mass or inertia that a Variant leaves to any body."""
     inertia = min(1.0, values[space.block("inertia")].min(initial=1.0))
     return float(values[space.block("mass")].min(initial=1.0) * inertia)
 

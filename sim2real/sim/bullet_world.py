@@ -13,12 +13,12 @@ Facts behind the choices, all measured on PyBullet 3.2.7:
 - The pivots of a point-to-point constraint are given from the link's centre of mass, along its principal axes. Where a
   linkage is flat but for rounding, Bullet's default of closing 20 % of a gap in each step pumps the linkage along, and
   its 50 iterations leave up to 5 mm open under a walking minitaur; see `LOOPS` for what holds within 0.4 mm.
-- Friction of a contact is the product of both bodies' coefficients: with the root of what is wanted on each, robot and
-  ground meet with what is wanted, and so do two links of the robot.
+- What touches, and how, is set by `sim2real.sim.bullet_contacts`; how a centre of mass is moved says
+  `sim2real.sim.bullet_trim`.
 """
 
 import tempfile
-from math import ceil, isclose
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -29,68 +29,78 @@ from robots import Robot, write_urdf
 from robots.kinematics import sources
 from sim2real.errors import EngineError
 from sim2real.quiet import quiet
-from sim2real.sim.actuators import servo
 from sim2real.sim.bodies import apart, loop_points
 from sim2real.sim.bullet_bodies import Bodies, damping_span, spans, strongest
-from sim2real.sim.engine import GRAVITY, MAX_SPEED, Array
+from sim2real.sim.bullet_contacts import Contacts
+from sim2real.sim.bullet_trim import DIRECTIONS, needs_trim, trim_name, trimmed, with_trims
+from sim2real.sim.disturbances import pushed_body
+from sim2real.sim.engine import MAX_SPEED, Array
 from sim2real.sim.rotations import compose, inverse, rotate
 
 with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
-_simulate, _set_motor = pybullet.stepSimulation, pybullet.setJointMotorControl2
-_set_engine, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.TORQUE_CONTROL
+_simulate, _set_motors = pybullet.stepSimulation, pybullet.setJointMotorControlArray
+_set_engine, _change, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.changeDynamics, pybullet.TORQUE_CONTROL
+MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
-SERVO_RATE = 1.0  # largest `servo_rate` of one step: half of what is stable, as poses differ
+SERVO_RATE = 1.0  # largest `servo_rate` of one step of the nominal robot: half of what is stable, as poses differ
+SERVO_RATE_BORNE = 1.6  # the same of a Variant's
 LOOPS = {"erp": 0.05, "numSolverIterations": 100}  # share of a gap that a physics step closes; default 0.2 and 50
 
 
-def load_worlds(robot: Robot, space: VariantSpace, bodies: Bodies, count: int) -> "list[World]":
-    """Load worlds from a URDF that we wrote: PyBullet mangles long lines and finds meshes where it likes."""
-    with tempfile.TemporaryDirectory() as folder:
-        urdf = Path(folder) / "robot.urdf"
-        write_urdf(bodies.description, urdf)
-        return [World(robot, space, bodies, urdf) for _ in range(count)]
-
-
 class World:
-    """One physics client with one robot in it."""
+    """One physics client with one robot in it.
 
-    def __init__(self, robot: Robot, space: VariantSpace, bodies: Bodies, urdf: Path) -> None:
-        self.robot, self.space, self.bodies = robot, space, bodies
+    force: (3,) [N], in the world's axes, on the centre of mass of `pushed_body(robot)`; None where there is none
+    finer: steps that Bullet takes in the place of one physics step, when it is asked for one
+    """
+
+    def __init__(self, robot: Robot, bodies: Bodies) -> None:
+        self.robot, self.space, self.bodies = robot, bodies.space, bodies
         self.dt = robot.control_dt / robot.substeps
-        self._load(urdf)
-        self._substeps = 0
-        info = [self._call("getJointInfo", self.body, j) for j in range(self._call("getNumJoints", self.body))]
-        self._joint_index = {i[1].decode(): i[0] for i in info}
-        self._link_index = {i[12].decode(): i[0] for i in info} | {robot.model.root.name: -1}
-        self.joint_ids = [self._joint_index[name] for name in robot.joint_names]
-        self.motor_ids = [self._joint_index[name] for name in robot.actuator_names]
-        self.laws = [servo(actuator) for actuator in robot.actuators]
-        self.open_loop = all(actuator.mode == "effort" for actuator in robot.actuators)
-        self._root_frame = self._frame_of_root()
-        if robot.file.imu:
-            self._imu_id = self._link_index[robot.merged.frames[robot.file.imu.link][0]]
-        self.efforts = robot.effort_limits.tolist()
-        self.strength = [1.0] * robot.n_actuators
-        self._prepare()
-        self.apply(space.nominal)
+        self.force: list[float] | None = None
+        self.finer = 1
+        self._trims: dict[str, list[int]] = {}  # body -> link indices of its trims
+        self._columns = _Columns(self.space)
+        self._load([])
+        self.apply(self.space.nominal)
 
-    def _load(self, urdf: Path) -> None:
+    def _load(self, trims: list[str]) -> None:
+        """Load the robot from a URDF that we wrote: PyBullet mangles long lines and finds meshes where it likes."""
         robot = self.robot
         with quiet(1):
             self.client: int = pybullet.connect(pybullet.DIRECT)
             if self.client < 0:
                 raise EngineError("PyBullet: no more physics clients (1,023 at most a process); use more workers")
-            flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
-            if robot.file.self_collision:
-                flags |= pybullet.URDF_USE_SELF_COLLISION
-            try:
-                self.body: int = self._call("loadURDF", str(urdf), useFixedBase=robot.fixed_base, flags=flags)
-            except pybullet.error as error:
-                raise EngineError(f"PyBullet refused robot '{robot.name}': {error}") from None
-        self._call("setGravity", 0, 0, GRAVITY)
+            with tempfile.TemporaryDirectory() as folder:
+                urdf = Path(folder) / "robot.urdf"
+                write_urdf(with_trims(self.bodies.description, self.bodies.frames, trims), urdf)
+                self._load_urdf(urdf)
         self._call("setPhysicsEngineParameter", deterministicOverlappingPairs=1, enableFileCaching=0)
+        info = [self._call("getJointInfo", self.body, j) for j in range(self._call("getNumJoints", self.body))]
+        self._joint_index = {i[1].decode(): i[0] for i in info}
+        self.link_index = {i[12].decode(): i[0] for i in info} | {robot.model.root.name: -1}
+        self.joint_ids = [self._joint_index[name] for name in robot.joint_names]
+        self.motor_ids = [self._joint_index[name] for name in robot.actuator_names]
+        self._trims = {body: [self.link_index[trim_name(body, k)] for k in range(4)] for body in trims}
+        self._root_frame = self._frame_of_root()
+        if robot.file.imu:
+            self._imu_id = self.link_index[robot.merged.frames[robot.file.imu.link][0]]
+        self._pushed = self.link_index[pushed_body(robot)]
+        self._applied = np.full(self.space.size, np.nan)
+        self._stepping = (0, 0)  # physics steps in a call of Bullet, and its steps in the place of one of ours
+        self._prepare()
+        self.contacts = Contacts(robot, self.space, self.bodies.grounds, self.client, self.body, self.link_index)
+
+    def _load_urdf(self, urdf: Path) -> None:
+        flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
+        if self.robot.file.self_collision:
+            flags |= pybullet.URDF_USE_SELF_COLLISION
+        try:
+            self.body: int = self._call("loadURDF", str(urdf), useFixedBase=self.robot.fixed_base, flags=flags)
+        except pybullet.error as error:
+            raise EngineError(f"PyBullet refused robot '{self.robot.name}': {error}") from None
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
         return getattr(pybullet, name)(*arguments, physicsClientId=self.client, **options)
@@ -101,24 +111,15 @@ class World:
         return np.array(info[3]), np.array(info[4])
 
     def _prepare(self) -> None:
-        """Set what no Variant changes: drag, friction, floor, what may touch, mimic joints and loops."""
-        grip = float(np.sqrt(self.robot.file.ground_friction))
-        for link in self._link_index.values():
+        """Set what no Variant changes: drag, what may touch, mimic joints and loops."""
+        for link in self.link_index.values():
             # Bullet's default drag of 0.04 is no part of a URDF; sleeping worlds would ignore small commands.
-            for options in (
-                {"linearDamping": 0},
-                {"angularDamping": 0},
-                {"jointDamping": 0},
-                {"lateralFriction": grip},
-            ):
+            for options in ({"linearDamping": 0}, {"angularDamping": 0}, {"jointDamping": 0}):
                 self._call("changeDynamics", self.body, link, **options)
             self._call("changeDynamics", self.body, link, maxJointVelocity=MAX_SPEED)
-        if not self.robot.fixed_base:
-            floor = self._call("createMultiBody", 0, self._call("createCollisionShape", pybullet.GEOM_PLANE))
-            self._call("changeDynamics", floor, -1, lateralFriction=grip)
         if self.robot.file.self_collision:
             for a, b in apart(self.robot):
-                ends = self._link_index[a], self._link_index[b]
+                ends = self.link_index[a], self.link_index[b]
                 self._call("setCollisionFilterPair", self.body, self.body, *ends, 0)
         self._add_mimics()
         self._add_loops()
@@ -135,7 +136,7 @@ class World:
             ids, pivots = [], []
             for body, point in ends:
                 centre, axes = self.bodies.frames[body]
-                ids.append(self._link_index[body])
+                ids.append(self.link_index[body])
                 pivots.append(axes.T @ (point - centre))
             self._call("changeConstraint", self._tie(pybullet.JOINT_POINT2POINT, *ids, *pivots), maxForce=RIGID)
             self._call("setPhysicsEngineParameter", **LOOPS)
@@ -145,91 +146,168 @@ class World:
         constraint: int = self._call("createConstraint", *ends, kind, [1, 0, 0], pivot.tolist(), other.tolist())
         return constraint
 
-    def apply(self, values: Array) -> None:
-        """Set everything that a Variant says: values (space.size,)."""
-        block, bodies = self.space.block, self.bodies
-        mass_scale, inertia_scale = values[block("mass")], values[block("inertia")]
-        masses = bodies.mass * mass_scale + bodies.rotor_mass
-        inertias = bodies.inertia * (mass_scale * inertia_scale)[:, None] + bodies.rotor_inertia
-        for name, mass, inertia in zip(bodies.names, masses.tolist(), inertias.tolist(), strict=True):
-            link = self._link_index[name]
-            if link == -1 and self.robot.fixed_base:
-                continue
-            self._call("changeDynamics", self.body, link, mass=mass, localInertiaDiagonal=inertia)
-            self._confirm(name, link, mass, inertia)
-        self.finer = max(1, ceil(bodies.servo_rate * strongest(self.space, values) / SERVO_RATE))
-        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for all to come.
-        self._set_substeps(1, self.finer)
-        for joint, damping, friction in zip(
-            self.joint_ids, values[block("damping")].tolist(), values[block("friction")].tolist(), strict=True
-        ):
-            self._call("changeDynamics", self.body, joint, jointDamping=damping)
-            # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
-            self._call(
-                "setJointMotorControl2", self.body, joint, pybullet.VELOCITY_CONTROL, targetVelocity=0, force=friction
+    def apply(self, values: Array) -> bool:
+        """Set what a Variant (space.size,) says and the world does not have yet: absolute values, never a factor.
+
+        Return whether the robot had to be loaded anew, in the state that it is in.
+        """
+        changed = values != self._applied
+        if not changed.any():
+            return False
+        columns = self._columns
+        loads = self.bodies.loads(values) if changed[columns.loads].any() else None
+        missing = [] if loads is None else self._untrimmed(*loads)
+        anew = bool(missing) or self.contacts.too_soft(values)
+        if anew:
+            self._check_room(missing)
+            self._reload([*self._trims, *missing])
+            loads, changed[:] = self.bodies.loads(values), True
+        if loads is not None:
+            self._apply_loads(*loads)
+        if changed[columns.gravity].any():
+            self._call("setGravity", *values[columns.gravity].tolist())
+        if changed[columns.limits].any():
+            self._apply_limits(values)
+        if changed[columns.joints].any():
+            self._apply_joints(values)
+        self.contacts.apply(values, changed)
+        self._applied = values.copy()
+        return anew
+
+    def _check_room(self, missing: list[str]) -> None:
+        links = len(self.bodies.description.links) + len(DIRECTIONS) * (len(self._trims) + len(missing))
+        if links > MAX_LINKS:
+            refused = f"robot '{self.robot.name}': PyBullet bears {MAX_LINKS} links, and moving a centre of mass or"
+            which = ", ".join([*self._trims, *missing])
+            raise EngineError(
+                f"{refused} tilting an inertia costs {len(DIRECTIONS)} more for each body, here {links} in all ({which});"
+                " vary com_* or armature of fewer bodies, or take engine mujoco"
             )
-        self.span = damping_span(self.robot, self.space, bodies.moved, values)
-        self.strength = values[block("strength")].tolist()
 
-    def _confirm(self, name: str, link: int, mass: float, inertia: list[float]) -> None:
-        info = self._call("getDynamicsInfo", self.body, link)
-        taken = all(isclose(a, b, rel_tol=1e-6) for a, b in zip((info[0], *info[2]), (mass, *inertia), strict=True))
-        if not taken:
-            raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {inertia} for body '{name}'")
+    def _untrimmed(self, masses: Array, shifts: Array, inertias: Array) -> list[str]:
+        """Return the bodies that need trims and have none."""
+        needing = zip(self.bodies.names, shifts, inertias, strict=True)
+        return [name for name, *load in needing if name not in self._trims and needs_trim(*load)]
 
-    def reset(self, q: Array, dq: Array) -> None:
-        """Put the joints into q, dq (n_joints,), the base at rest at its height."""
+    def _apply_loads(self, masses: Array, shifts: Array, inertias: Array) -> None:
+        """Set mass, centre of mass and inertia of every body."""
+        for name, mass, shift, inertia in zip(self.bodies.names, masses.tolist(), shifts, inertias, strict=True):
+            link = self.link_index[name]
+            if name not in self._trims:
+                self._set_load(name, link, mass, np.diag(inertia).tolist())
+                continue
+            parts = zip((link, *self._trims[name]), trimmed(mass, shift, inertia), strict=True)
+            for part, (share, moments) in parts:
+                self._set_load(name, part, share, moments)
+
+    def _set_load(self, name: str, link: int, mass: float, moments: list[float]) -> None:
+        _change(self.body, link, mass=mass, localInertiaDiagonal=moments, physicsClientId=self.client)
+        info = pybullet.getDynamicsInfo(self.body, link, physicsClientId=self.client)
+        if info[0] != mass or info[2] != tuple(moments):
+            raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {moments} for body '{name}'")
+
+    def _reload(self, trims: list[str]) -> None:
+        """Load the robot again with other trims, as it is now."""
+        state = [self._call("getJointState", self.body, joint)[:2] for joint in self.joint_ids]
+        base = self._call("getBasePositionAndOrientation", self.body), self._call("getBaseVelocity", self.body)
+        self.close()
+        self._load(trims)
+        for joint, (position, velocity) in zip(self.joint_ids, state, strict=True):
+            self._call("resetJointState", self.body, joint, position, velocity)
         if not self.robot.fixed_base:
-            position, quaternion = self._root_frame
-            position = position + [0.0, 0.0, self.robot.file.base_height]
+            self._call("resetBasePositionAndOrientation", self.body, *base[0])
+            self._call("resetBaseVelocity", self.body, *base[1])
+
+    def _apply_limits(self, values: Array) -> None:
+        block = self.space.block("limit_offset")
+        for name, offset in zip(self.space.members[block], values[block].tolist(), strict=True):
+            limit = self.robot.model.joint(name).limit
+            ends = {"jointLowerLimit": limit.lower + offset, "jointUpperLimit": limit.upper + offset}
+            self._call("changeDynamics", self.body, self._joint_index[name], **ends)
+
+    def _apply_joints(self, values: Array) -> None:
+        damping, friction = self.space.block("damping"), self.space.block("friction")
+        finer = self._fineness(values)
+        damped, rubbing = values[damping] != self._applied[damping], values[friction] != self._applied[friction]
+        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for all to come.
+        if finer != self._stepping[1]:
+            rubbing[:] = True
+        self.finer = finer
+        self.set_substeps(1)
+        client, at_rest = self.client, pybullet.VELOCITY_CONTROL
+        for k, value in zip(np.flatnonzero(damped).tolist(), values[damping][damped].tolist(), strict=True):
+            _change(self.body, self.joint_ids[k], jointDamping=value, physicsClientId=client)
+        for k, value in zip(np.flatnonzero(rubbing).tolist(), values[friction][rubbing].tolist(), strict=True):
+            # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
+            pybullet.setJointMotorControl2(
+                self.body, self.joint_ids[k], at_rest, targetVelocity=0, force=value, physicsClientId=client
+            )
+        self.span = damping_span(self.robot, self.space, self.bodies.moved, values)
+
+    def _fineness(self, values: Array) -> int:
+        """Return how many steps Bullet must take in the place of one; the same for Variants that are much the same.
+
+        Another step changes a motion more than most quantities do. So it is halved for extreme Variants only.
+        """
+        rate = self.bodies.servo_rate
+        finer = max(1, ceil(rate / SERVO_RATE))
+        while rate * strongest(self.space, values) / finer > SERVO_RATE_BORNE:
+            finer *= 2
+        return finer
+
+    def reset(self, q: Array, dq: Array, place: Array, turn: Array) -> None:
+        """Put the joints into q, dq (n_joints,), the root's frame at rest at place (3,), turn (4,)."""
+        if not self.robot.fixed_base:
+            offset, quaternion = self._root_frame
+            position = place + rotate(turn, offset)
             # Out of reach of the floor first: contacts remember their impulses, and so the last episode.
             self._call("resetBasePositionAndOrientation", self.body, [0, 0, 1e4], [0, 0, 0, 1])
             self._call("performCollisionDetection")
-            self._call("resetBasePositionAndOrientation", self.body, position.tolist(), quaternion.tolist())
+            self._call(
+                "resetBasePositionAndOrientation", self.body, position.tolist(), compose(turn, quaternion).tolist()
+            )
             self._call("resetBaseVelocity", self.body, [0, 0, 0], [0, 0, 0])
         for joint, position, velocity in zip(self.joint_ids, q.tolist(), dq.tolist(), strict=True):
             self._call("resetJointState", self.body, joint, position, velocity)
 
-    def step(self, stretches: list[tuple[list[float], int]]) -> list[float]:
-        """Simulate each (command, physics steps) in turn; return the last efforts."""
-        if self.open_loop:
-            return self._step_effort(stretches)
-        return self._step_servo(stretches)
+    def drive(self, tau: list[float], physics_steps: int) -> None:
+        """Simulate some physics steps under constant efforts, in as few calls as damping allows."""
+        body, client = self.body, self.client
+        for span in spans(physics_steps, self.span):
+            _set_motors(body, self.motor_ids, _TORQUE, forces=tau, physicsClientId=client)
+            self.set_substeps(span)
+            if self.force is not None:
+                self._push(self.force)
+            _simulate(physicsClientId=client)
 
-    def _step_effort(self, stretches: list[tuple[list[float], int]]) -> list[float]:
-        """Written out in one loop: at 3 us a physics step, a Python call more is noticed."""
-        body, client, limits = self.body, self.client, list(zip(self.strength, self.efforts, strict=True))
-        tau: list[float] = []
-        for command, substeps in stretches:
-            tau = [s * min(max(c, -e), e) for c, (s, e) in zip(command, limits, strict=True)]
-            for span in spans(substeps, self.span):
-                for joint, effort in zip(self.motor_ids, tau, strict=True):
-                    _set_motor(body, joint, _TORQUE, force=effort, physicsClientId=client)
-                if span != self._substeps:
-                    self._set_substeps(span)
-                _simulate(physicsClientId=client)
-        return tau
+    def set_substeps(self, substeps: int) -> None:
+        """Let each call of Bullet take some physics steps, or one of them in `finer` parts."""
+        finer = self.finer if substeps == 1 else 1
+        if (substeps, finer) != self._stepping:
+            time_step = substeps * self.dt / finer
+            _set_engine(fixedTimeStep=time_step, numSubSteps=substeps, physicsClientId=self.client)
+            self._stepping = substeps, finer
 
-    def _step_servo(self, stretches: list[tuple[list[float], int]]) -> list[float]:
-        self._set_substeps(1, self.finer)
-        motors = list(zip(self.laws, self.strength, self.efforts, strict=True))
-        tau: list[float] = []
-        for command, substeps in stretches:
-            for _ in range(substeps * self.finer):
-                states = pybullet.getJointStates(self.body, self.motor_ids, physicsClientId=self.client)
-                tau = [
-                    s * min(max(a * x + b * state[0] + c * state[1], -e), e)
-                    for x, ((a, b, c), s, e), state in zip(command, motors, states, strict=True)
-                ]
-                for joint, effort in zip(self.motor_ids, tau, strict=True):
-                    _set_motor(self.body, joint, _TORQUE, force=effort, physicsClientId=self.client)
-                _simulate(physicsClientId=self.client)
-        return tau
+    def tick(self, tau: list[float]) -> None:
+        """Simulate one call of Bullet under these efforts."""
+        _set_motors(self.body, self.motor_ids, _TORQUE, forces=tau, physicsClientId=self.client)
+        if self.force is not None:
+            self._push(self.force)
+        _simulate(physicsClientId=self.client)
 
-    def _set_substeps(self, substeps: int, finer: int = 1) -> None:
-        time_step = substeps * self.dt / finer
-        _set_engine(fixedTimeStep=time_step, numSubSteps=substeps, physicsClientId=self.client)
-        self._substeps = substeps
+    def _push(self, force: list[float]) -> None:
+        link = self._pushed
+        if link == -1:
+            place = pybullet.getBasePositionAndOrientation(self.body, physicsClientId=self.client)[0]
+        else:
+            place = pybullet.getLinkState(self.body, link, physicsClientId=self.client)[0]
+        pybullet.applyExternalForce(
+            self.body, link, force, place, pybullet.WORLD_FRAME, physicsClientId=self.client
+        )
+
+    def motor_states(self) -> list[tuple[float, float]]:
+        """Return (position, velocity) of each motor's joint."""
+        return [s[:2] for s in pybullet.getJointStates(self.body, self.motor_ids, physicsClientId=self.client)]
 
     def joints(self) -> list[tuple[float, float]]:
         """Return (position, velocity) of each joint."""
@@ -257,3 +335,17 @@ class World:
         if self.client >= 0:
             self._call("disconnect")
             self.client = -1
+
+
+class _Columns:
+    """Which coordinates of a Variant are set together."""
+
+    def __init__(self, space: VariantSpace) -> None:
+        def columns(*quantities: str) -> list[int]:
+            return [k for name in quantities for k in range(*space.block(name).indices(space.size))]
+
+        self.loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
+        self.gravity = columns("gravity_x", "gravity_y", "gravity_z")
+        self.limits = columns("limit_offset")
+        # Gains, strengths and masses decide how finely Bullet must step, and that how friction is set.
+        self.joints = [*self.loads, *columns("damping", "friction", "strength", "kp", "kd")]

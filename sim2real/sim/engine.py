@@ -1,6 +1,6 @@
 """The protocol of physics engines: N worlds, each with its own Variant, stepped one control period at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from importlib import import_module
 from typing import Protocol
@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from randomization import Variant, VariantSpace
 from robots import Robot
 from sim2real.errors import EngineError, nearest
+from sim2real.sim.channels import CHANNELS, available
+from sim2real.sim.rotations import inverse, rotate
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-GRAVITY = -9.81  # [m/s^2] along z
+GRAVITY = -9.81  # [m/s^2] along z, nominal
+BASIC = ("position", "velocity", "orientation", "gyro")  # the channels that every policy may look at
 MAX_SPEED = 1e3  # [rad/s or m/s] a world with a faster joint or base counts as diverged
 MAX_PLACE = 1e6  # [rad or m] so does one whose joint or base is farther out
 
@@ -82,12 +85,18 @@ class WorldState:
 
 
 class Engine(Protocol):
-    """N worlds of one robot in one physics engine. Deterministic: all randomness comes in as arguments."""
+    """N worlds of one robot in one physics engine. Deterministic: all randomness comes in as arguments.
+
+    readings: what ideal sensors say, by channel (see `sim2real.sim.channels`): (n_worlds, width) each, overwritten in
+    place; of the channels that the engine was built with, at the moments that `listen` sets
+    """
 
     robot: Robot
     space: VariantSpace
     n_worlds: int
     state: WorldState
+    channels: tuple[str, ...]
+    readings: dict[str, Array]
 
     @property
     def rebuilt(self) -> int:
@@ -106,34 +115,80 @@ class Engine(Protocol):
         that was not healthy is rebuilt from scratch first.
         """
 
-    def step(self, command: Array, delay: Array) -> None:
+    def step(self, command: Array, delay: Array, force: Array | None = None) -> None:
         """Advance all worlds by one control period.
 
         command: (n_worlds, n_actuators), each in the unit of its motor's mode, finite
-        delay: (n_worlds,) [s] from now until this command reaches the motors; earlier commands act until then
+        delay: (n_worlds,) [s] from now until this command reaches the motors, rounded up to a physics step; earlier
+        commands act until then; inf is a command that never arrives
+        force: (n_worlds, 3) [N] on the centre of mass of `pushed_body(robot)` throughout, in the world's axes
+        """
+
+    def listen(self, taps: Mapping[str, Index]) -> None:
+        """Set at which moment each channel is read: (n_worlds,) physics steps into a control period, 1..substeps.
+
+        The end of the period for channels that are not named.
         """
 
     def close(self) -> None:
         """Release processes and memory. Safe to call twice."""
 
 
-def _bullet(robot: Robot, n_worlds: int, workers: int) -> Engine:
+def blank_readings(robot: Robot, n_worlds: int, channels: Sequence[str]) -> dict[str, Array]:
+    """Return an array of zeros for the readings of each channel."""
+    return {channel: np.zeros((n_worlds, CHANNELS[channel].width(robot))) for channel in channels}
+
+
+def calm_readings(readings: dict[str, Array], state: WorldState) -> None:
+    """Let sensors in worlds that are not healthy read what the harmless state in their place says, else 0."""
+    worlds = np.flatnonzero(~state.healthy)
+    if len(worlds):
+        for channel, reading in readings.items():
+            calm = state_reading(state, channel, worlds)
+            reading[worlds] = 0.0 if calm is None else calm
+
+
+def state_reading(state: WorldState, channel: str, worlds: Index) -> Array | None:
+    """Return what a channel reads in a state, for those that a WorldState tells: (len(worlds), width); else None."""
+    plain = {
+        "position": state.q,
+        "velocity": state.dq,
+        "orientation": state.imu_quaternion,
+        "gyro": state.imu_angular_velocity,
+    }
+    if channel in plain:
+        return plain[channel][worlds]
+    if channel == "base_velocity":
+        return rotate(inverse(state.base_quaternion[worlds]), state.base_velocity[worlds])
+    return None
+
+
+def _bullet(robot: Robot, n_worlds: int, workers: int, channels: Sequence[str]) -> Engine:
     if workers:
-        return import_module("sim2real.sim.pool").EnginePool(robot, n_worlds, min(workers, n_worlds))  # type: ignore[no-any-return]
-    return import_module("sim2real.sim.bullet").BulletEngine(robot, n_worlds)  # type: ignore[no-any-return]
+        module = import_module("sim2real.sim.pool")
+        return module.EnginePool(robot, n_worlds, min(workers, n_worlds), channels)  # type: ignore[no-any-return]
+    return import_module("sim2real.sim.bullet").BulletEngine(robot, n_worlds, channels)  # type: ignore[no-any-return]
 
 
-def _mujoco(robot: Robot, n_worlds: int, workers: int) -> Engine:
-    return import_module("sim2real.sim.mujoco").MujocoEngine(robot, n_worlds, threads=workers)  # type: ignore[no-any-return]
+def _mujoco(robot: Robot, n_worlds: int, workers: int, channels: Sequence[str]) -> Engine:
+    module = import_module("sim2real.sim.mujoco")
+    return module.MujocoEngine(robot, n_worlds, workers, channels)  # type: ignore[no-any-return]
 
 
-ENGINES: dict[str, Callable[[Robot, int, int], Engine]] = {"bullet": _bullet, "mujoco": _mujoco}
+ENGINES: dict[str, Callable[[Robot, int, int, Sequence[str]], Engine]] = {"bullet": _bullet, "mujoco": _mujoco}
 
 
-def make_engine(name: str, robot: Robot, n_worlds: int = 1, workers: int = 0) -> Engine:
-    """Build an engine by name. `workers` are processes (bullet) or threads (mujoco); 0 does the work in this thread."""
+def make_engine(
+    name: str, robot: Robot, n_worlds: int = 1, workers: int = 0, channels: Sequence[str] | None = None
+) -> Engine:
+    """Build an engine by name. `workers` are processes (bullet) or threads (mujoco); 0 does the work in this thread.
+
+    channels: the sensors that it reads at each step, of `sim2real.sim.channels`; those of `BASIC` if not given
+    """
     if name not in ENGINES:
         raise EngineError(f"engine: no engine '{name}'{nearest(name, ENGINES)}; there are {', '.join(ENGINES)}")
     if n_worlds < 1:
         raise EngineError(f"n_worlds: must be at least 1, got {n_worlds}")
-    return ENGINES[name](robot, n_worlds, max(0, workers))
+    if channels is None:
+        channels = [channel for channel in BASIC if channel in available(robot)]
+    return ENGINES[name](robot, n_worlds, max(0, workers), channels)

@@ -18,7 +18,7 @@ from robots.model import Mimic, RobotModel, Sphere
 from sim2real.errors import EngineError, nearest
 from sim2real.quiet import quiet
 from sim2real.sim.bullet_bodies import Bodies
-from sim2real.sim.bullet_world import World, load_worlds
+from sim2real.sim.bullet_world import World
 from sim2real.sim.engine import GRAVITY, Array
 from sim2real.sim.mujoco_model import body_name, build_spec
 from sim2real.sim.probe import bare_robot
@@ -145,8 +145,7 @@ class _Bullet:
         return getattr(pybullet, name)(self._world.body, *arguments, physicsClientId=self._world.client)
 
     def _load(self, robot: Robot) -> World:
-        (world,) = load_worlds(robot, VariantSpace(robot), Bodies(robot), 1)
-        return world
+        return World(robot, Bodies(robot, VariantSpace(robot)))
 
     def _weigh(self, model: RobotModel) -> dict[str, float]:
         """Return the masses of a merged model; Bullet forgets that of a bolted root, so that here a heavy root is free.

@@ -20,6 +20,7 @@ from robots.model import Box, Capsule, Cylinder, Mesh, Mimic, Pose, Shape, Spher
 from sim2real.sim.actuators import servo
 from sim2real.sim.bodies import Ends, apart, armature, engine_model, loop_points
 from sim2real.sim.engine import GRAVITY
+from sim2real.sim.mujoco_floor import add_floor
 from sim2real.sim.rotations import from_rpy
 
 _PLAY = 1e-6  # [rad or m] MuJoCo refuses a joint whose lower limit is its upper one
@@ -31,14 +32,14 @@ def body_name(name: str) -> str:
     return f"{name}/" if name == "world" else name
 
 
-def build_spec(robot: Robot) -> Any:
-    """Return the MjSpec of one world: the robot, gravity, and a floor where the base is free."""
+def build_spec(robot: Robot, uneven: bool = False) -> Any:
+    """Return the MjSpec of one world: the robot, gravity, and a floor, which can be `uneven`, where the base is free."""
     model, spec = engine_model(robot), _empty(robot)
     root = _add_link(spec, spec.worldbody, model.root, Pose((0.0, 0.0, robot.file.base_height)), robot)
     if not robot.fixed_base:
         root.add_freejoint()
-        plane, touch = mujoco.mjtGeom.mjGEOM_PLANE, _touch(robot, 0, 1)
-        spec.worldbody.add_geom(name="floor", type=plane, size=[0, 0, 1], **touch)
+        # Without friction and weight of its own in the mix: what a body has is what acts.
+        add_floor(spec, _touch(robot, 0, 1) | {"friction": [0.0, 0.0, 0.0], "solmix": 0.0}, uneven)
     bodies = {model.root.name: root}
     for joint, rotor in zip(model.joints, armature(robot).tolist(), strict=True):
         bodies[joint.child] = _add_link(spec, bodies[joint.parent], model.link(joint.child), joint.origin, robot)

@@ -12,6 +12,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import pairwise
 from pathlib import Path
@@ -22,21 +23,26 @@ import numpy as np
 from randomization import Variant, VariantSpace
 from robots import Robot
 from sim2real.errors import EngineError
+from sim2real.sim.channels import CHANNELS, check_channels
 from sim2real.sim.engine import Array, Index, WorldState
 
 TIMEOUT = 30.0  # [s] a worker that takes longer over one request counts as hung
 START_TIMEOUT = 300.0  # [s] the same for its start, when it loads all its worlds
-Request = Literal[b"s", b"a", b"r", b"k"]  # step, apply, reset, reset keeping the commands
+Request = Literal[b"s", b"f", b"a", b"r", b"k", b"l"]  # step, with forces, apply, reset, keeping commands, listen
 DONE, FAILED = b".", b"!"
 
 
 class SharedWorlds:
     """The arrays that the pool and its workers share, laid out the same way on both sides of a file descriptor."""
 
-    def __init__(self, robot: Robot, n_worlds: int, fd: int) -> None:
+    def __init__(self, robot: Robot, n_worlds: int, fd: int, channels: Sequence[str]) -> None:
         size = VariantSpace(robot).size
+        self._channels = channels
         shapes = WorldState.shapes(robot, n_worlds)
         shapes |= {"command": (n_worlds, robot.n_actuators), "delay": (n_worlds,), "variant": (n_worlds, size)}
+        shapes |= {"force": (n_worlds, 3)}
+        shapes |= {f"reading/{channel}": (n_worlds, CHANNELS[channel].width(robot)) for channel in channels}
+        shapes |= {f"tap/{channel}": (n_worlds,) for channel in channels}
         shapes |= {"start_q": shapes["q"], "start_dq": shapes["dq"], "chosen": (n_worlds,), "rebuilt": (n_worlds,)}
         total = sum(8 * int(np.prod(shape)) for shape in shapes.values())
         if os.fstat(fd).st_size < total:
@@ -44,7 +50,7 @@ class SharedWorlds:
         self._memory = mmap.mmap(fd, total)
         offset, self.arrays = 0, {}
         for name, shape in shapes.items():
-            dtype = np.bool_ if name in ("healthy", "chosen") else np.float64
+            dtype = np.bool_ if name in ("healthy", "chosen") else np.intp if name.startswith("tap/") else np.float64
             self.arrays[name] = np.ndarray(shape, dtype, buffer=self._memory, offset=offset)
             offset += 8 * int(np.prod(shape))
 
@@ -53,17 +59,29 @@ class SharedWorlds:
         return WorldState(**{f.name: self.arrays[f.name][worlds] for f in fields(WorldState)})
 
 
+    def readings(self, worlds: slice = slice(None)) -> dict[str, Array]:
+        """Return the readings of some worlds as views."""
+        return {channel: self.arrays[f"reading/{channel}"][worlds] for channel in self._channels}
+
+    def taps(self, worlds: slice = slice(None)) -> dict[str, Index]:
+        """Return when the channels of some worlds are read, as views."""
+        return {channel: self.arrays[f"tap/{channel}"][worlds] for channel in self._channels}
+
+
 class EnginePool:
     """N PyBullet worlds in several processes. See `sim2real.sim.engine.Engine`."""
 
-    def __init__(self, robot: Robot, n_worlds: int, n_workers: int) -> None:
+    def __init__(self, robot: Robot, n_worlds: int, n_workers: int, channels: Sequence[str] = ()) -> None:
         self.robot, self.n_worlds = robot, n_worlds
+        self.channels = check_channels(robot, channels)
         self.space = VariantSpace(robot)
         folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - an unnamed file, for speed only
         self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - lives as long as the pool
-        self._shared = SharedWorlds(robot, n_worlds, self._file.fileno())
+        self._shared = SharedWorlds(robot, n_worlds, self._file.fileno(), self.channels)
         self._arrays = self._shared.arrays
-        self.state = self._shared.state()
+        self.state, self.readings = self._shared.state(), self._shared.readings()
+        for tap in self._shared.taps().values():
+            tap[:] = robot.substeps
         start = WorldState.zeros(robot, n_worlds)
         for field in fields(WorldState):
             getattr(self.state, field.name)[:] = getattr(start, field.name)
@@ -97,12 +115,24 @@ class EnginePool:
         self._arrays["start_q"][worlds], self._arrays["start_dq"][worlds] = q, dq
         self._request(b"k" if keep_commands else b"r", worlds)
 
-    def step(self, command: Array, delay: Array) -> None:
+    def step(self, command: Array, delay: Array, force: Array | None = None) -> None:
         """See `Engine.step`."""
         if not np.isfinite(command).all():
             raise EngineError("step: a command is not finite; nothing was simulated")
         self._arrays["command"][:], self._arrays["delay"][:] = command, delay
-        self._round(b"s", self._workers)
+        if force is not None:
+            self._arrays["force"][:] = force
+        self._round(b"s" if force is None else b"f", self._workers)
+
+    def listen(self, taps: Mapping[str, Index]) -> None:
+        """See `Engine.listen`."""
+        changed = False
+        for channel, tap in self._shared.taps().items():
+            new = taps.get(channel, np.full(self.n_worlds, self.robot.substeps))
+            changed |= not np.array_equal(tap, new)
+            tap[:] = new
+        if changed:
+            self._round(b"l", self._workers)
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -148,7 +178,8 @@ class _Worker:
         self._from_worker, to_pool = os.pipe()
         fd = pool._file.fileno()
         numbers = [str(n) for n in (pool.n_worlds, worlds.start, worlds.stop, fd, from_pool, to_pool)]
-        command = [sys.executable, "-m", "sim2real.sim.worker", str(pool.robot.path.absolute()), *numbers]
+        names = ",".join(pool.channels)
+        command = [sys.executable, "-m", "sim2real.sim.worker", str(pool.robot.path.absolute()), names, *numbers]
         self._process = subprocess.Popen(
             command, pass_fds=(fd, from_pool, to_pool), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )

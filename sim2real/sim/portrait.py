@@ -15,7 +15,7 @@ from robots.kinematics import link_poses, rotation, transform
 from robots.model import Capsule, Cylinder, Pose, RobotModel, Shape, Sphere
 from sim2real.quiet import quiet
 from sim2real.sim.engine import Array
-from sim2real.sim.render import Renderer
+from sim2real.sim.render import Renderer, opengl
 
 with quiet(1), quiet(2):  # it prints its build time
     import pybullet
@@ -127,7 +127,7 @@ class _Camera:
         view = pybullet.computeViewMatrixFromYawPitchRoll(target.tolist(), distance, yaw, PITCH_DEG, 0.0, 2)
         near = max(distance - 3 * size, distance / 20)
         projection = pybullet.computeProjectionMatrixFOV(FOV_DEG, aspect, near, distance + 5 * size)
-        return cls(*(np.array(matrix).reshape(4, 4).T for matrix in (view, projection)))
+        return cls(opengl(view), opengl(projection))
 
     def project(self, points: Array) -> Array:
         """Return where points (n, 3) are seen: (n, 2), -1 to 1 from left to right and from bottom to top."""
@@ -165,22 +165,14 @@ class _Portrait(Renderer):
     def __init__(self, robot: Robot, camera: _Camera, width: int, height: int) -> None:
         super().__init__(robot, width, height)
         self._front = _front(robot)
-        self._matrices = [matrix.T.ravel().tolist() for matrix in (camera.view, camera.projection)]
+        self._view, self._projection = camera.view, camera.projection
 
     def take(self) -> tuple[Array, NDArray[np.bool_]]:
         """Return pixels (height, width, 3) and where the robot is (height, width)."""
-        self._pose()
+        place = np.array([0.0, 0.0, self.robot.file.base_height])
+        self.scene.place(self.robot.default_q, place, np.array([0.0, 0.0, 0.0, 1.0]))
         lamp = rotation((0.0, 0.0, np.radians(self._front))) @ [0.6, -0.9, 1.6]
         light = {"lightDirection": lamp.tolist(), "lightAmbientCoeff": 0.58, "lightDiffuseCoeff": 0.44}
-        options = {"renderer": pybullet.ER_TINY_RENDERER, "shadow": 0, "lightSpecularCoeff": 0.08, **light}
-        _, _, pixels, _, mask = self._call("getCameraImage", *self.size, *self._matrices, **options)
-        width, height = self.size
-        colours = np.asarray(pixels, dtype=np.float64).reshape(height, width, 4)[:, :, :3]
-        return colours, np.asarray(mask).reshape(height, width) >= 0
-
-    def _pose(self) -> None:
-        """Put the robot into its default pose."""
-        place = [0.0, 0.0, self.robot.file.base_height]
-        self._call("resetBasePositionAndOrientation", self._body, place, [0.0, 0.0, 0.0, 1.0])
-        for joint, position in zip(self._joints, self.robot.default_q.tolist(), strict=True):
-            self._call("resetJointState", self._body, joint, position)
+        options = {"lightSpecularCoeff": 0.08, **light}
+        pixels, _, marks = self.scene.draw(*self.size, self._view, self._projection, **options)
+        return pixels.astype(np.float64), marks >= 0

@@ -1,4 +1,4 @@
-"""One worker process of an EnginePool: `python -m sim2real.sim.worker ROBOT N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
+"""One worker process of an EnginePool: `python -m sim2real.sim.worker ROBOT CHANNELS N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
 
 import os
 import signal
@@ -19,6 +19,10 @@ def serve(engine: BulletEngine, shared: SharedWorlds, worlds: slice, request: by
     chosen = np.flatnonzero(arrays["chosen"])
     if request == b"s":
         engine.step(arrays["command"], arrays["delay"])
+    elif request == b"f":
+        engine.step(arrays["command"], arrays["delay"], arrays["force"])
+    elif request == b"l":
+        engine.listen(shared.taps(worlds))
     elif request == b"a":
         engine.apply(Variant(engine.space, arrays["variant"][chosen]), chosen)
     else:
@@ -30,13 +34,15 @@ def main() -> None:
     """Serve requests until the pool closes its end."""
     # Ctrl-C is the learner's to handle; it closes the pipe when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    path, *numbers = sys.argv[1:]
+    path, channels, *numbers = sys.argv[1:]
     n_worlds, first, last, memory, from_pool, to_pool = (int(n) for n in numbers)
     robot, worlds = load_robot(path), slice(first, last)
-    shared = SharedWorlds(robot, n_worlds, memory)
-    engine = BulletEngine(robot, last - first)
+    names = channels.split(",") if channels else []
+    shared = SharedWorlds(robot, n_worlds, memory, names)
+    engine = BulletEngine(robot, last - first, names)
     engine.rebuilt = int(shared.arrays["rebuilt"][first])
-    engine.state = shared.state(worlds)  # from here on every write is seen by the pool
+    engine.state, engine.readings = shared.state(worlds), shared.readings(worlds)  # every write is seen by the pool
+    engine.listen(shared.taps(worlds))
     engine.apply(Variant(engine.space, shared.arrays["variant"][worlds]), np.arange(last - first))
     os.write(to_pool, DONE)
     while request := os.read(from_pool, 1):

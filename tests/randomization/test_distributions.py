@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from scipy import stats
 
-from randomization.distributions import Choice, Distribution, Fixed, Law, LogUniform, TruncatedNormal, Uniform
+from randomization.distributions import (
+    Choice,
+    Distribution,
+    Fixed,
+    Law,
+    LogUniform,
+    Mixture,
+    TruncatedNormal,
+    Uniform,
+)
 from sim2real.config import Strict, validate
 from sim2real.errors import ConfigError
 
@@ -72,6 +81,7 @@ def test_choice_follows_its_weights(weights):
         (Choice(values=(3, -1, 2)), (-1, 3)),
         (Choice(values=(3, -1, 2), weights=(1, 0, 1)), (2, 3)),
         (Choice(values=(0, 0, 5)), (0, 5)),
+        (Mixture(parts=(Uniform(low=-1, high=2), Fixed(value=9), Fixed(value=99)), weights=(5, 1, 0)), (-1, 9)),
     ],
 )
 def test_support(law, support):
@@ -80,13 +90,44 @@ def test_support(law, support):
     assert (values.min(), values.max()) == (pytest.approx(support[0], abs=0.02), pytest.approx(support[1], abs=0.02))
 
 
+def test_a_mixture_draws_from_each_part_as_often_as_its_weight_says():
+    law = Mixture(parts=(Uniform(low=0, high=1), Uniform(low=2, high=4), Fixed(value=7)), weights=(1, 2, 1))
+    values = law.sample(rng(), N)
+    first, second = values[values < 1.5], values[(values > 1.5) & (values < 5)]
+    counts = [len(first), len(second), (values == 7).sum()]
+    assert stats.chisquare(counts, [N / 4, N / 2, N / 4]).pvalue > 1e-3
+    assert stats.chisquare(counts, [N / 3, N / 3, N / 3]).pvalue < 1e-3
+    assert stats.kstest(first, stats.uniform(0, 1).cdf).pvalue > 1e-3
+    assert stats.kstest(second, stats.uniform(2, 2).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("law", "low", "high", "reference"),
+    [
+        (Uniform(low=0, high=9), 2, 3, stats.uniform(2, 1)),
+        (LogUniform(low=0.1, high=10), 0.5, 2, stats.loguniform(0.5, 2)),
+        (TruncatedNormal(mean=0, std=1, low=-3, high=3), 0.5, 1, truncated(0.5, 1, 0, 1)),
+        (TruncatedNormal(mean=0, std=1, low=-9, high=9), 6, 7, stats.uniform(6, 1)),
+    ],
+)
+def test_a_law_within_a_range_is_the_law_given_that_range(law, low, high, reference):
+    narrow = law.within(low, high)
+    assert narrow.support == (low, high)
+    assert stats.kstest(narrow.sample(rng(), N), reference.cdf).pvalue > 1e-3
+    for place in (low, high):
+        assert law.within(place, place).sample(rng(), 3) == pytest.approx([place] * 3, abs=1e-12)
+
+
 REAL = st.floats(-1e6, 1e6)
 POSITIVE = st.floats(1e-6, 1e6)
 
 
 @st.composite
 def laws(draw: st.DrawFn) -> Law:
-    kind = draw(st.sampled_from(["fixed", "uniform", "log_uniform", "normal", "choice"]))
+    kind = draw(st.sampled_from(["fixed", "uniform", "log_uniform", "normal", "choice", "mixture"]))
+    if kind == "mixture":
+        parts = draw(st.lists(laws().filter(lambda law: not isinstance(law, Mixture)), min_size=2, max_size=3))
+        return Mixture(parts=tuple(parts), weights=(1.0,) * len(parts) if draw(st.booleans()) else None)
     if kind == "fixed":
         return Fixed(value=draw(REAL))
     if kind == "choice":
@@ -180,6 +221,10 @@ class Holder(Strict):
             {"law": "choice", "values": [1, 2], "weights": [0, 0]},
             "weights needs one number for each of values, not all 0",
         ),
+        (
+            {"law": "mixture", "parts": [{"law": "fixed", "value": 1}] * 2, "weights": [1]},
+            "weights needs one number for each of parts, not all 0",
+        ),
     ],
 )
 def test_settings_that_mean_nothing(data, problem):
@@ -193,6 +238,15 @@ def test_settings_that_mean_nothing(data, problem):
     [
         ({"law": "normal", "mean": 0, "std": 0, "low": -1, "high": 1}, "law.std: must be greater than 0 (got 0)"),
         ({"law": "choice", "values": []}, "law.values: must not be empty"),
+        ({"law": "mixture", "parts": [{"law": "fixed", "value": 1}]}, "law.parts: must have at least 2 entries"),
+        (
+            {"law": "mixture", "parts": [{"law": "fixed", "value": 1}, {"law": "mixture", "parts": []}]},
+            "law.parts.1.law: must be one of fixed, uniform, log_uniform, normal, choice (got 'mixture')",
+        ),
+        (
+            {"law": "mixture", "parts": [{"law": "fixed", "value": 1}, {"law": "uniform", "low": 2, "high": 1}]},
+            "law.parts.1: low 2 is above high 1; swap them",
+        ),
         (
             {"law": "choice", "values": [1, 2], "weights": [-1, 2]},
             "law.weights.0: must be greater than or equal to 0 (got -1)",
@@ -202,7 +256,7 @@ def test_settings_that_mean_nothing(data, problem):
         ({"law": "fixed", "value": True}, "law.value: must be a number (got true)"),
         (
             {"law": "unifrm", "low": 0, "high": 1},
-            "law.law: must be one of fixed, uniform, log_uniform, normal, choice (got 'unifrm')",
+            "law.law: must be one of fixed, uniform, log_uniform, normal, choice, mixture (got 'unifrm')",
         ),
         (
             {"law": "uniform", "low": 0, "hgih": 1},

@@ -24,15 +24,45 @@ def cartpole() -> VariantSpace:
     return VariantSpace(load_robot("cartpole"))
 
 
-def test_every_quantity_of_every_body_joint_and_motor_has_one_name(robot, space):
-    names = {"body": robot.merged.model.bodies, "joint": robot.joint_names, "actuator": robot.actuator_names}
+def test_every_quantity_of_every_member_has_one_name(robot, space):
     for quantity in QUANTITIES:
-        members = names.get(quantity.scope)
-        expected = [quantity.name] if members is None else [f"{quantity.name}/{m}" for m in members]
+        members = quantity.members(robot)
+        expected = [f"{quantity.name}/{member}" if member else quantity.name for member in members]
         assert list(space.names[space.block(quantity.name)]) == expected
-        assert {q.name for q in space.quantities[space.block(quantity.name)]} == {quantity.name}
+        assert {q.name for q in space.quantities[space.block(quantity.name)]} == ({quantity.name} if members else set())
+        assert space.members[space.block(quantity.name)] == members
     assert len(set(space.names)) == space.size == len(space.nominal) == len(space.quantities)
     assert [space.index(name) for name in space.names] == list(range(space.size))
+
+
+def test_the_table_has_one_entry_for_each_quantity_with_its_source():
+    names = [quantity.name for quantity in QUANTITIES]
+    assert len(set(names)) == len(names)
+    for quantity in QUANTITIES:
+        assert quantity.unit, quantity.name
+        assert quantity.meaning, quantity.name
+        assert quantity.source, quantity.name
+
+
+def test_bodies_joints_and_motors_are_the_members(robot, space):
+    assert space.members[space.block("mass")] == tuple(
+        body for body in robot.merged.model.bodies if not (robot.fixed_base and body == robot.merged.model.root.name)
+    )
+    assert space.members[space.block("damping")] == robot.joint_names
+    assert space.members[space.block("strength")] == robot.actuator_names
+    assert space.members[space.block("latency")] == ("",)
+    assert bool(space.members[space.block("sliding_friction")]) != robot.fixed_base  # no floor, no friction on it
+
+
+def test_physics_bears_the_nominal_values_and_the_laws_to_start_from(robot, space):
+    for quantity, nominal in zip(space.quantities, space.nominal.tolist(), strict=True):
+        low, high = quantity.default.support
+        if quantity.relative == "value":
+            ends = (nominal, low, high)
+        else:
+            ends = (nominal, *((nominal * d if quantity.relative == "scale" else nominal + d) for d in (low, high)))
+        assert all(quantity.minimum <= end <= max(quantity.maximum, nominal) for end in ends), quantity.name
+        assert not quantity.strict or min(ends) > quantity.minimum, quantity.name
 
 
 def test_nominal_changes_nothing_and_has_the_damping_and_friction_of_the_urdf(robot, space):
@@ -45,9 +75,7 @@ def test_nominal_changes_nothing_and_has_the_damping_and_friction_of_the_urdf(ro
         assert (nominal.block(name) == 1).all()
     for name in ("latency", "jitter", "encoder_noise", "encoder_bias", "encoder_resolution", "velocity_noise"):
         assert (nominal.block(name) == 0).all()
-    for name, value in zip(space.names, space.nominal, strict=True):
-        least, excluded = space.minimum(name)
-        assert value > least or (value == least and not excluded)
+    assert nominal.as_dict() == {}
 
 
 def test_a_robot_in_the_catalog_has_damping_that_is_not_zero():
@@ -73,7 +101,15 @@ def test_rows_and_blocks(cartpole):
     assert variant.rows(np.array([3, 0]))["mass/cart"].tolist() == [3, 0]
     assert variant.rows(np.array([False, True, False, True]))["mass/pole"].tolist() == [11, 13]
     assert len(variant.rows(np.array([], dtype=int))) == 0
-    assert variant.as_dict(2) == dict(zip(cartpole.names, variant.values[2].tolist(), strict=True))
+
+
+def test_what_is_not_nominal_makes_the_same_variant_again(cartpole):
+    variant = Variant.of(cartpole, {"mass/cart": np.arange(4.0), "mass/pole": np.arange(4.0) + 10}, 4)
+    assert variant.as_dict(2) == {"mass/cart": 2.0, "mass/pole": 12.0}
+    assert variant.as_dict(1) == {"mass/pole": 11.0}  # a nominal mass is not worth a line
+    for world in range(4):
+        again = Variant.of(cartpole, variant.as_dict(world))
+        assert (again.values[0] == variant.values[world]).all()
 
 
 def test_nobody_can_change_a_variant(cartpole):

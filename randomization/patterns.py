@@ -1,0 +1,46 @@
+"""Names and patterns of coordinates, and what to say where one matches nothing.
+
+`mass/trunk` is one coordinate; `*` stands for any letters and `?` for one; `@base` is the robot's root body, whatever
+its name: `payload/@base`.
+"""
+
+import re
+from fnmatch import translate
+from glob import escape
+
+from randomization.quantities import QUANTITIES
+from randomization.variant import VariantSpace
+from robots import Robot
+from sim2real.errors import nearest
+
+BASE = "@base"
+
+
+def expand(pattern: str, space: VariantSpace, robot: Robot) -> list[int]:
+    """Return the columns of the coordinates that a pattern stands for; none where it matches nothing.
+
+    What is a coordinate's name stands for it alone: a link's name may hold brackets.
+    """
+    if pattern in space.names:
+        return [space.index(pattern)]
+    matches = re.compile(translate(pattern.replace(BASE, escape(robot.merged.model.root.name)))).match
+    return [column for column, name in enumerate(space.names) if matches(name)]
+
+
+def unmatched(pattern: str, space: VariantSpace) -> str:
+    """Say that a pattern matches nothing, the nearest coordinate, and which members its quantity has."""
+    kind, _, member = pattern.partition("/")
+    known = {quantity.name for quantity in QUANTITIES}
+    if kind in known and kind not in {quantity.name for quantity in space.quantities}:
+        return f"{space.robot_name} has nothing for '{kind}' to act on; leave it out"
+    hint = nearest(pattern, space.names) or nearest(kind, known)
+    if kind not in known or not member:
+        return f"no such quantity{hint}"
+    members = [space.members[column] for column in range(*space.block(kind).indices(space.size))]
+    return f"no such quantity{hint}; {kind} is there for {', '.join(filter(None, members)) or 'the whole robot'}"
+
+
+def kinds(space: VariantSpace) -> str:
+    """List the kinds of quantities of a robot, as patterns that stand for all their members."""
+    found = dict.fromkeys((q.name, bool(member)) for q, member in zip(space.quantities, space.members, strict=True))
+    return ", ".join(f"{name}/*" if several else name for name, several in found)

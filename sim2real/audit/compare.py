@@ -1,0 +1,53 @@
+"""How far the effects of one case agree between two engines: in direction and in size.
+
+The changes of both trajectories are compared as vectors over time and coordinates, in the stretch where both engines
+solve the same equations: the whole rollout of a bolted robot; for a free one the flight until the first contact, or
+where the effect begins with a contact, `AFTER` seconds from then, before small differences of two contact solvers grow.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim2real.audit.trials import Trial
+
+Array = NDArray[np.float64]
+
+AFTER = 0.1  # [s]
+NOTICEABLE = 1e-7  # [rad | m] an RMS change below is not compared
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """cosine: of the angle between both changes, 1 for the same direction; ratio: of the sizes, engine over other."""
+
+    cosine: float
+    ratio: float
+
+
+def agreement(one: Trial, other: Trial, control_dt: float) -> Agreement | None:
+    """Compare two engines' trials of the same case; None where there is too little to compare."""
+    a, b = one.moved, other.moved
+    end = min(one.base.landing, other.base.landing)
+    flight = slice(0, end)
+    if max(_rms(a[flight]), _rms(b[flight])) < NOTICEABLE:
+        began = min(_began(a), _began(b))
+        flight = slice(began, began + max(2, round(AFTER / control_dt)))
+    a, b = a[flight], b[flight]
+    sizes = _rms(a), _rms(b)
+    if max(sizes) < NOTICEABLE or not np.isfinite(sizes).all():
+        return None
+    if min(sizes) == 0.0:
+        return Agreement(0.0, np.inf if sizes[1] == 0.0 else 0.0)
+    return Agreement(float((a * b).mean() / (sizes[0] * sizes[1])), sizes[0] / sizes[1])
+
+
+def _rms(array: Array) -> float:
+    return float(np.sqrt((array**2).mean())) if array.size else 0.0
+
+
+def _began(moved: Array) -> int:
+    """Return the first period in which something moved noticeably; the last one if nothing did."""
+    late = np.flatnonzero(np.abs(moved).max(axis=1) > NOTICEABLE)
+    return int(late[0]) if len(late) else len(moved) - 1

@@ -1,0 +1,104 @@
+"""Contacts of one PyBullet world: the floor, and how each body meets it.
+
+Measured on PyBullet 3.2.7, or read in its source:
+- Sliding friction of a pair is the product of both coefficients. The floor has the root of the nominal one, so that two
+  links of the robot meet with the mean (geometric, squared) of theirs. Rolling and spinning friction of a pair are each
+  body's own times the other's sliding coefficient.
+- Restitution is a product too; the floor has 1. Bullet bounces only what hits faster than 0.2 m/s, and only where it
+  does not see the impact coming: it slows what comes near so that it arrives with nothing to throw back. A body with
+  restitution therefore takes part in contacts of negative distance only (`contactProcessingThreshold`).
+- Stiffness and damping add up in series and in parallel; a body for which they were never given is rigid. Once given
+  they cannot be taken back: such a world is loaded again (`too_soft`).
+- changeDynamics takes one value a call: of several it may drop all but one.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randomization import VariantSpace
+from robots import Robot
+from sim2real.quiet import quiet
+from sim2real.sim.bullet_floor import BulletFloor
+from sim2real.sim.engine import Array
+from sim2real.sim.terrain import Grounds
+
+with quiet(1), quiet(2):  # it prints its build time
+    import pybullet
+
+_change = pybullet.changeDynamics
+_DYNAMIC = 1, -1  # Bullet's default collision group and mask of what moves
+_FORESIGHT = 1e18  # [m] Bullet's default: it works on every contact that it has found
+_KINDS = ("sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness")
+
+
+class Contacts:
+    """The floor of a robot with a free base, and the contact settings of its bodies; nothing for a bolted one."""
+
+    def __init__(
+        self, robot: Robot, space: VariantSpace, grounds: Grounds, client: int, body: int, links: dict[str, int]
+    ) -> None:
+        self._grounds, self._client, self._body = grounds, client, body
+        self._grip = float(np.sqrt(robot.file.ground_friction)) or 1.0
+        self._floor_grip = self._grip
+        self._soft = False
+        self._links = [links[name] for name in space.members[space.block("sliding_friction")]]
+        self._bounces = np.zeros(len(self._links), dtype=bool)
+        self._blocks = {name: space.block(name) for name in (*_KINDS, "contact_damping", "ground_friction")}
+        for link in links.values():  # of a bolted robot, for its links among each other
+            _change(body, link, lateralFriction=self._grip, physicsClientId=client)
+        if not robot.fixed_base:
+            self._floor = BulletFloor(client, self._greet)
+            self._greet(self._floor.body)
+
+    def too_soft(self, values: Array) -> bool:
+        """Whether contacts have been given a stiffness that this Variant does not have."""
+        return self._soft and bool(np.isinf(values[self._blocks["contact_stiffness"]]).any())
+
+    def apply(self, values: Array, changed: NDArray[np.bool_]) -> None:
+        """Set what has changed of a Variant (space.size,)."""
+        if not self._links:
+            return
+        if changed[self._grounds.columns].any():
+            self._floor.apply(self._grounds.ground(values))
+        if changed[self._blocks["ground_friction"]].any():
+            self._floor_grip = float(values[self._blocks["ground_friction"]][0]) * self._grip
+            for body in self._floor.bodies:
+                _change(body, -1, lateralFriction=self._floor_grip, physicsClientId=self._client)
+        for kind, option in (
+            ("sliding_friction", "lateralFriction"),
+            ("rolling_friction", "rollingFriction"),
+            ("spinning_friction", "spinningFriction"),
+        ):
+            self._set(kind, option, values, changed, 1.0 / self._grip)
+        self._set("restitution", "restitution", values, changed, 1.0)
+        self._blindfold(values, changed)
+        self._soften(values, changed)
+
+    def _greet(self, floor: int) -> None:
+        """Give a body of the floor its share in all contacts."""
+        _change(floor, -1, restitution=1.0, physicsClientId=self._client)
+        _change(floor, -1, lateralFriction=self._floor_grip, physicsClientId=self._client)
+
+    def _set(self, kind: str, option: str, values: Array, changed: NDArray[np.bool_], factor: float) -> None:
+        block = self._blocks[kind]
+        for k in np.flatnonzero(changed[block]).tolist():
+            setting = {option: float(values[block][k]) * factor}
+            _change(self._body, self._links[k], physicsClientId=self._client, **setting)
+
+    def _blindfold(self, values: Array, changed: NDArray[np.bool_]) -> None:
+        block = self._blocks["restitution"]
+        bounces = values[block] > 0
+        for k in np.flatnonzero(changed[block] & (bounces != self._bounces)).tolist():
+            setting = {"contactProcessingThreshold": 0.0 if bounces[k] else _FORESIGHT}
+            _change(self._body, self._links[k], physicsClientId=self._client, **setting)
+            # A pair that has met keeps its threshold; with its filter set, even to what it was, it has not met.
+            pybullet.setCollisionFilterGroupMask(self._body, self._links[k], *_DYNAMIC, physicsClientId=self._client)
+        self._bounces = bounces
+
+    def _soften(self, values: Array, changed: NDArray[np.bool_]) -> None:
+        stiffness, damping = self._blocks["contact_stiffness"], self._blocks["contact_damping"]
+        soft = np.isfinite(values[stiffness]) & (changed[stiffness] | changed[damping])
+        for k in np.flatnonzero(soft).tolist():
+            both = {"contactStiffness": float(values[stiffness][k]), "contactDamping": float(values[damping][k])}
+            _change(self._body, self._links[k], physicsClientId=self._client, **both)
+            self._soft = True

@@ -1,0 +1,118 @@
+"""How a Variant gets into a MuJoCo model: absolute values, from the nominal model, never a factor on what is there.
+
+Measured on MuJoCo 4.0, or read in its documentation:
+- Of a pair in contact, the larger friction and the larger condim act; the floor has no friction, so that what a body
+  has is what acts. Stiffness and damping are mixed by `solmix`; the floor has none, so that the body's act.
+- With a small impedance d, a contact is a spring and a damper: of stiffness -solref[0] / (w (1 - d)) [N/m], and damping
+  -solref[1] likewise, where w is the body's `body_invweight0`.
+- A contact of damping ratio z throws back the share exp(-z / sqrt(1 - z^2) acos(2 z^2 - 1)) of a speed, 14 % at 1,
+  which is what it starts from: restitutions below that are that.
+"""
+
+from typing import Any
+
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from randomization import VariantSpace
+from robots import Robot
+from sim2real.sim.engine import Array
+from sim2real.sim.mujoco_floor import MujocoFloor
+from sim2real.sim.mujoco_model import body_name
+from sim2real.sim.terrain import Grounds
+
+SPRING = 0.05  # impedance of a contact with stiffness and damping of its own: what its force is too large by
+_RATIOS = np.linspace(0.02, 0.9999, 500)
+_THROWN = np.exp(-_RATIOS / np.sqrt(1 - _RATIOS**2) * np.arccos(np.clip(2 * _RATIOS**2 - 1, -1, 1)))
+
+
+class MujocoVariant:
+    """Sets what Variants say in models of one robot."""
+
+    def __init__(self, nominal: Any, robot: Robot, space: VariantSpace, grounds: Grounds, n_worlds: int) -> None:
+        self._nominal, self._block, self._grounds = nominal, space.block, grounds
+        self._floor = None if robot.fixed_base else MujocoFloor(nominal, n_worlds)
+        ids = [nominal.body(body_name(name)).id for name in space.members[space.block("mass")]]
+        self._bodies = np.array(ids, dtype=np.intp)
+        self._dofs = self._dofs_of(robot.joint_names)
+        self._rotors = self._dofs_of(space.members[space.block("armature")])
+        self._stops = np.array(
+            [nominal.joint(name).id for name in space.members[space.block("limit_offset")]], dtype=np.intp
+        )
+        touching = space.members[space.block("sliding_friction")]
+        self._touching = np.array([nominal.body(body_name(name)).id for name in touching], dtype=np.intp)
+        geoms = [np.flatnonzero(nominal.geom_bodyid == body) for body in self._touching]
+        self._geoms = np.concatenate([np.zeros(0, dtype=np.intp), *geoms])
+        self._owner = np.repeat(np.arange(len(geoms)), [len(some) for some in geoms])  # of each geom, in `_touching`
+
+        def columns(*names: str) -> NDArray[np.intp]:
+            return np.concatenate([np.arange(space.size)[space.block(name)] for name in names])
+
+        self._loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
+        self._joints = columns("damping", "friction", "limit_offset")
+        self._gravity = columns("gravity_x", "gravity_y", "gravity_z")
+        self._contacts = columns(
+            "sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness",
+            "contact_damping", "ground_friction",
+        )  # fmt: skip
+
+    def _dofs_of(self, joints: tuple[str, ...]) -> NDArray[np.intp]:
+        return np.array([self._nominal.joint(name).dofadr[0] for name in joints], dtype=np.intp)
+
+    def fits(self, values: Array) -> bool:
+        """Whether the models can show the floor of a Variant (space.size,)."""
+        return self._floor is None or self._floor.fits(self._grounds.ground(values))
+
+    def apply(self, model: Any, world: int, data: Any, values: Array, changed: NDArray[np.bool_]) -> None:
+        """Set what has `changed` of one Variant (space.size,) in a world's model; data: any of its size, overwritten."""
+        if self._floor is not None and changed[self._grounds.columns].any():
+            self._floor.apply(model, world, self._grounds.ground(values))
+        heavier = changed[self._loads].any()
+        if heavier:
+            self._apply_loads(model, values)
+            mujoco.mj_setConst(model, data)  # else what derives from masses keeps its nominal value
+        if changed[self._joints].any():
+            self._apply_joints(model, values)
+        if changed[self._gravity].any():
+            model.opt.gravity[:] = values[self._gravity]
+        if len(self._geoms) and (heavier or changed[self._contacts].any()):
+            self._apply_contacts(model, values)
+
+    def _apply_loads(self, model: Any, values: Array) -> None:
+        nominal, block, bodies = self._nominal, self._block, self._bodies
+        scale = values[block("mass")]
+        model.body_mass[bodies] = nominal.body_mass[bodies] * scale + values[block("payload")]
+        model.body_inertia[bodies] = nominal.body_inertia[bodies] * (scale * values[block("inertia")])[:, None]
+        shift = np.stack([values[block(f"com_{axis}")] for axis in "xyz"], axis=-1)
+        model.body_ipos[bodies] = nominal.body_ipos[bodies] + shift
+        model.dof_armature[self._rotors] = values[block("armature")]
+
+    def _apply_joints(self, model: Any, values: Array) -> None:
+        block = self._block
+        model.dof_damping[self._dofs], model.dof_frictionloss[self._dofs] = (
+            values[block("damping")],
+            values[block("friction")],
+        )
+        model.jnt_range[self._stops] = self._nominal.jnt_range[self._stops] + values[block("limit_offset")][:, None]
+
+    def _apply_contacts(self, model: Any, values: Array) -> None:
+        block, nominal, geoms = self._block, self._nominal, self._geoms
+        sliding, rolling, spinning, bounce, stiffness, damping = (
+            values[block(name)][self._owner]
+            for name in (
+                "sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness",
+                "contact_damping",
+            )
+        )  # fmt: skip
+        model.geom_friction[geoms] = np.stack([sliding, spinning, rolling], axis=1) * values[block("ground_friction")]
+        model.geom_condim[geoms] = np.where(rolling > 0, 6, np.where(spinning > 0, 4, 3))
+        ratio = np.interp(-bounce, -_THROWN, _RATIOS)
+        rigid = nominal.geom_solref[geoms]
+        bouncing = np.stack([rigid[:, 0] / ratio, ratio], axis=1)
+        soft = np.isfinite(stiffness)[:, None]
+        weight = model.body_invweight0[self._touching[self._owner], 0] * (1 - SPRING)
+        spring = -np.stack([np.where(soft[:, 0], stiffness, 0.0), damping], axis=1) * weight[:, None]
+        bounces = (bounce > _THROWN[-1])[:, None]
+        model.geom_solref[geoms] = np.where(soft, spring, np.where(bounces, bouncing, rigid))
+        model.geom_solimp[geoms] = np.where(soft, [SPRING, SPRING, 0.001, 0.5, 2], nominal.geom_solimp[geoms])

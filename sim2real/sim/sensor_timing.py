@@ -1,0 +1,98 @@
+"""When a sensor measures and when its reading arrives: its own rate, lost readings, and a delay."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from randomization.streams import Noise
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+Bools = NDArray[np.bool_]
+
+
+class Sampling:
+    """Which sensors have a new reading in this control period: those that are due, and whose reading is not lost.
+
+    A sensor of `rate` [Hz] is due in the periods in which rate * (time since the episode's start) passes a whole
+    number: never more than once a period. The first reading of an episode is due, and not lost.
+    """
+
+    def __init__(self, n_worlds: int, places: Index, n_kinds: int, dt: float) -> None:
+        """places: (n_sensors,) of each sensor among n_kinds, so that its luck is its own; dt: control period [s]."""
+        self._places, self._n_kinds, self._dt = places, n_kinds, dt
+        self._period = np.zeros((n_worlds, 1), dtype=np.int64)  # since the episode's start
+
+    def reseed(self, seed: int, purpose: str, first: int) -> None:
+        """Take the random numbers of worlds first, first + 1, ... from the stream of `purpose` from now on."""
+        self._luck = Noise(seed, purpose, len(self._period), self._n_kinds, first)
+
+    def restart(self, worlds: Index) -> None:
+        """Begin a new episode in some worlds."""
+        self._period[worlds] = 0
+
+    def fresh(self, rate: Array | None, dropout: Array | None) -> Bools | None:
+        """Let one control period pass; return (n_worlds, n_sensors), None if all have a new reading.
+
+        rate [Hz], dropout [probability]: (n_worlds, n_sensors), None if nominal everywhere
+        """
+        self._period += 1
+        fresh = None if rate is None else self._due(rate)
+        if dropout is None:
+            self._luck.skip()
+            return fresh
+        kept = self._luck.uniform()[:, self._places] >= dropout
+        return kept if fresh is None else fresh & kept
+
+    def _due(self, rate: Array) -> Bools:
+        per_period = np.minimum(rate * self._dt, 1.0)  # faster than the control period is every period
+        due: Bools = np.floor(self._period * per_period + 1e-9) > np.floor((self._period - 1) * per_period + 1e-9)
+        return due
+
+
+class DelayedReadings:
+    """The latest readings of one channel, handed out some control periods late.
+
+    Where the delay grows within an episode, the reading that was shown last stands until a newer one is old enough.
+    """
+
+    def __init__(self, n_worlds: int, width: int) -> None:
+        self._ring = np.zeros((1, n_worlds, width))  # the newest at `_head`, older ones before it
+        self._head = 0
+        self._worlds = np.arange(n_worlds)
+        self._age = np.zeros(n_worlds, dtype=np.intp)
+        self.late = False
+
+    def take(self, age: Index, worlds: Index) -> None:
+        """Hand out readings that are `age` (len(worlds),) control periods old."""
+        grown = age > self._age[worlds]
+        if grown.any():
+            self._lengthen(int(age.max()) + 1)
+            self._repeat(self._age[worlds[grown]], age[grown], worlds[grown])
+        self._age[worlds] = age
+        self.late = bool(self._age.any())
+
+    def restart(self, reading: Array, worlds: Index) -> None:
+        """Begin a new episode in some worlds: nothing older than their first reading (len(worlds), width)."""
+        self._ring[:, worlds] = reading
+
+    def push(self, reading: Array) -> Array:
+        """Let one control period pass with a new reading (n_worlds, width); return the one to show."""
+        self._head = (self._head + 1) % len(self._ring)
+        self._ring[self._head] = reading
+        if not self.late:
+            return reading
+        shown: Array = self._ring[self._head - self._age, self._worlds]  # an index below 0 counts from the end
+        return shown
+
+    def _lengthen(self, depth: int) -> None:
+        missing = depth - len(self._ring)
+        if missing > 0:  # the newest goes last, so that the ring can grow in front
+            ordered = np.roll(self._ring, -self._head - 1, axis=0)
+            self._ring = np.concatenate([np.repeat(ordered[:1], missing, axis=0), ordered])
+            self._head = depth - 1
+
+    def _repeat(self, age: Index, longer: Index, worlds: Index) -> None:
+        """Let what is older than `age` be as the reading of that age, whatever other worlds have made the ring hold."""
+        for back in range(int(age.min()) + 1, int(longer.max()) + 1):
+            chosen = back > age
+            self._ring[self._head - back, worlds[chosen]] = self._ring[self._head - age[chosen], worlds[chosen]]

@@ -1,0 +1,85 @@
+"""The worlds of a training: an environment for each group of them, one seed and, if asked for, one widening for all."""
+
+from typing import Any
+
+import gymnasium
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from randomization import Randomization, stream
+from robots import load_robot
+from sim2real.env import RobotVectorEnv
+from sim2real.errors import TrainingError
+from sim2real.shared_widening import SharedWidening
+from sim2real.tasks import load_task
+from sim2real.train_config import GymEnvironment, RobotEnvironment, TrainConfig
+
+Envs = VectorEnv[Any, Any, Any]
+
+
+class TrainingWorlds:
+    """Makes a config's worlds. World k is the same however many groups there are.
+
+    seed: of all their random streams; `step`, at which a resumed run goes on, is in it, so that no episode comes twice
+    full: the Randomization of the config, None for environments without a robot; widening: None if its ranges stay
+    """
+
+    def __init__(self, config: TrainConfig, step: int = 0, widened: dict[str, Any] | None = None) -> None:
+        """widened: the state of the widening in a run that goes on; raise RandomizationError if it is another's."""
+        self.config = config
+        self.seed = int(stream(config.seed, "worlds", step).integers(2**31))
+        self.full = load_family(config)
+        self.widening: SharedWidening | None = None
+        if config.widening is not None and self.full is not None:
+            self.widening = SharedWidening(self.full, config.widening.settings, self.seed, config.worlds)
+            if widened is not None:
+                self.widening.core.restore(widened)
+
+    @property
+    def randomization(self) -> Randomization | None:
+        """What worlds are drawn from now."""
+        return self.full if self.widening is None else self.widening.core.randomization
+
+    def group(self, k: int) -> tuple[Envs, int]:
+        """Build the k-th group's environment; return it and the number of its first world."""
+        n = self.config.worlds // self.config.workers
+        part = None if self.widening is None else self.widening.part(k * n)
+        return make_envs(self.config, n, self.seed, first_world=k * n, widening=part), k * n
+
+
+def load_family(config: TrainConfig) -> Randomization | None:
+    """Load the Randomization of a config, None for environments without a robot."""
+    environment = config.environment
+    if isinstance(environment, GymEnvironment):
+        return None
+    robot = load_robot(environment.robot)
+    task = load_task(environment.task, robot, environment.options)
+    return Randomization.load(environment.randomization, robot, task.episode_s)
+
+
+def make_envs(config: TrainConfig, n: int, seed: int, **options: Any) -> Envs:
+    """Build n of the config's worlds as one vector environment; `options` are further ones of RobotVectorEnv."""
+    environment = config.environment
+    if isinstance(environment, RobotEnvironment):
+        workers = 1 if environment.engine == "bullet" else 0  # PyBullet, which holds the GIL, gets a process
+        return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **environment.model_dump(), **options)
+    return _make_gym_envs(environment, n)
+
+
+def _make_gym_envs(environment: GymEnvironment, n: int) -> Envs:
+    name, vector = environment.gymnasium, {"autoreset_mode": AutoresetMode.SAME_STEP}
+    try:
+        envs = gymnasium.make_vec(
+            name, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
+        )
+    except (gymnasium.error.Error, TypeError) as error:
+        reason = str(error).splitlines()[0]
+        raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None
+    seen, acts = envs.single_observation_space, envs.single_action_space
+    flat = [isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1 for space in (seen, acts)]
+    if not flat[0] or not (flat[1] or (isinstance(acts, gymnasium.spaces.Discrete) and acts.start == 0)):
+        envs.close()
+        raise TrainingError(
+            f"environment: '{name}' has observations {seen} and actions {acts}; "
+            "A2C here takes a Box of one dimension, and acts in one or in a Discrete from 0"
+        )
+    return envs

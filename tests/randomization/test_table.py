@@ -1,0 +1,56 @@
+"""The table of what varies says quantity, law, range, unit and when, and fits a screen."""
+
+from typing import Any
+
+from randomization import Randomization, VariantSpace
+from robots import Robot, load_robot
+
+CARTPOLE = load_robot("cartpole")
+A1 = load_robot("a1")
+UNIFORM = {"law": "uniform", "low": 0.5, "high": 2.0}
+
+
+def table(robot: Robot, quantities: dict[str, Any], **more: Any) -> list[tuple[str, str, str, str, str]]:
+    return Randomization.from_dict({"robot": robot.name, "quantities": quantities, **more}, robot).table()
+
+
+def test_the_table_says_what_varies():
+    latency = {"law": "uniform", "low": 0, "high": 0.04, "when": "interval", "every": 2.5}
+    gravity = {"law": "normal", "mean": 0, "std": 0.5, "low": -1, "high": 1, "relative": "offset", "when": "step"}
+    mass, jitter = UNIFORM | {"law": "log_uniform"}, {"law": "fixed", "value": 0.01}
+    rows = table(CARTPOLE, {"latency": latency, "mass/pole": mass, "gravity_z": gravity, "jitter": jitter})
+    assert rows == [
+        ("mass/pole", "log_uniform", "0.5 .. 2", "x nominal", "episode"),
+        ("latency", "uniform", "0 .. 0.04", "s", "every 2.5 s"),
+        ("jitter", "fixed", "0.01", "s", "episode"),
+        ("gravity_z", "normal", "nominal + (-1 .. 1)", "m/s^2", "step"),
+    ]
+
+
+def test_members_of_equal_law_share_a_row_however_they_are_named():
+    rows = table(A1, {"mass/*": UNIFORM, "kp/*": UNIFORM | {"shared": True}, "kd/F*": UNIFORM})
+    assert rows == [
+        ("mass/* (13)", "uniform", "0.5 .. 2", "x nominal", "episode"),
+        ("kp/* (12)", "uniform, shared", "0.5 .. 2", "x nominal", "episode"),
+        (f"kd/{A1.actuator_names[0]} and 5 more", "uniform", "0.5 .. 2", "x nominal", "episode"),
+    ]
+    names = [name for name in VariantSpace(A1).names if name.startswith("mass/")]
+    assert table(A1, dict.fromkeys(names, UNIFORM)) == rows[:1]
+
+
+def test_draws_together_are_in_a_row_for_each_quantity():
+    entry = {
+        "law": "samples",
+        "names": ["mass/*", "jitter"],
+        "samples": [[1.0, 2.0, 0.0], [1.5, 0.5, 0.02]],
+        "when": "world",
+    }
+    assert table(CARTPOLE, {}, correlated=[entry]) == [
+        ("mass/* (2)", "samples, 3 together", "0.5 .. 2", "x nominal", "world"),
+        ("jitter", "samples, 3 together", "0 .. 0.02", "s", "world"),
+    ]
+
+
+def test_scales_are_shown_as_such():
+    law = UNIFORM | {"relative": "scale"}
+    assert table(CARTPOLE, {"gravity_z": law}) == [("gravity_z", "uniform", "0.5 .. 2 x nominal", "m/s^2", "episode")]
