@@ -19,7 +19,7 @@ Relative = Literal["value", "scale", "offset"]
 class Timing(Strict):
     """When a draw is made and what it is relative to.
 
-    when: once a world, once an episode, at the begin of an episode and then `every` so many seconds, or every step of
+    when: once a world, once an episode, at the start of an episode and then `every` so many seconds, or every step of
         the control loop
     relative: the draw is the `value` itself, a `scale` of the nominal value, or an `offset` to it; always from the
         nominal value, so that nothing compounds

@@ -1,4 +1,4 @@
-"""What a randomizable quantity is: its name, unit, where it acts, the values physics can bear, and a law to start from."""
+"""What a randomizable quantity is: name, unit, where it acts, the values physics can bear, and a law to start from."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field

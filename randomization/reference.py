@@ -171,8 +171,8 @@ first line names the columns.
 | key | value | meaning |
 | --- | --- | --- |
 | `when` | `world` | once for each world, for as long as it lives |
-| | `episode` | at the begin of each episode; this is so when nothing is said |
-| | `interval` | at the begin of each episode, and then `every` so many seconds |
+| | `episode` | at the start of each episode; this is so when nothing is said |
+| | `interval` | at the start of each episode, and then `every` so many seconds |
 | | `step` | at each step of the control loop |
 | `relative` | `value` | the draw is the value; this is so when nothing is said |
 | | `scale` | the value is the nominal one times the draw |

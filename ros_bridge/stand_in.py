@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Randomization, Variant, stream
+from randomization.draws import Draws
 from robots import Robot
 from sim2real.sim import make_engine
 from sim2real.sim.actuators import holding_command
@@ -68,7 +69,10 @@ class StandIn:
         self.counts = Counts()
         self.controller_error = ""
         self._rng = stream(seed, "stand-in")
-        self._simulation = Simulation(make_engine(engine, self.robot), stream(seed, "stand-in-sensors"))
+        # A seed of its own: neither training nor evaluation draws from these streams.
+        hidden = int(stream(seed, "stand-in-world").integers(2**62))
+        self._draws = Draws(randomization, hidden, 1)
+        self._simulation = Simulation(make_engine(engine, self.robot), hidden)
         self._last_step: float | None = None
         self._held, self._release = True, 0.0  # by a hand, which lets go of it with the first command after `_release`
         self._failed, self._upright_s = False, 0.0  # of the trial that runs
@@ -119,6 +123,8 @@ class StandIn:
             self.counts.lost_s += now - began - self.dt  # gone: a leap to catch up would be no robot's motion
         self._last_step = now
         if not self._held:
+            if redrawn := self._draws.tick(self.dt):
+                self._simulation.redraw(*redrawn)
             late = min(max(self._arrived - began, 0.0), self.dt)
             self._simulation.advance(self._command[None], late)
             self._judge(now)
@@ -161,7 +167,7 @@ class StandIn:
 
     def _set_up(self, release: float) -> None:
         """Put the robot into a new start pose in its next world, and hold it there until `release` and a command."""
-        variant = self.randomization.draw(self._rng, 1)
+        variant = self._draws.begin(np.arange(1))
         q, dq = self.task.start(self._rng, 1)
         self._simulation.reset(q, np.zeros_like(dq), np.arange(1), variant)
         self._command, self._arrived = holding_command(self.robot, q)[0], float("-inf")

@@ -120,7 +120,8 @@ def randomization_table(randomization: Randomization, widens: bool = False) -> T
     title = "What varies from world to world"
     title += ", once its ranges have widened to these" if widens else ""
     table = Table(title=title, title_justify="left")
-    for column in ("quantity", "law", "range", "unit", "when"):
+    table.add_column("quantity", overflow="fold")
+    for column in ("law", "range", "unit", "when"):
         table.add_column(column)
     for row in rows:
         table.add_row(*row)

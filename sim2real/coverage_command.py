@@ -80,7 +80,8 @@ def coverage_table(result: "Coverage", rows: int = MAX_ROWS) -> Table:
         caption=f"and {left} more that lie deeper; --json has all" if left > 0 else None,
         caption_justify="left",
     )
-    for column in ("quantity", "value", "trained range", "unit", "depth"):
+    table.add_column("quantity", overflow="fold")
+    for column in ("value", "trained range", "unit", "depth"):
         table.add_column(column)
     for c in result.coordinates[:rows]:
         table.add_row(
@@ -105,8 +106,8 @@ def _deep(c: "Coordinate") -> str:
 def _sentence(result: "Coverage") -> str:
     low, high = result.evaluation.interval
     n, inside = len(result.variants), int(result.inside.sum())
-    where = f"{inside} of {n} Variants lie" if n > 1 else f"The Variant lies{'' if inside else ' not'}"
+    where = f"{inside} of {n} Variants lie inside" if n > 1 else f"The Variant {'lies' if inside else 'does not lie'} inside"
     return (
-        f"{where} inside. Success within {result.radius:g} half widths around: {result.evaluation.success_rate:.1%} "
+        f"{where} in all quantities. Success within {result.radius:g} half widths around: {result.evaluation.success_rate:.1%} "
         f"(95 % interval {low:.1%} to {high:.1%}, {len(result.sample)} worlds in {result.evaluation.engine})"
     )

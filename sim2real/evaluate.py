@@ -183,7 +183,7 @@ def _run(job: _Job, truth: Randomization | Variant, variants: int, paired: int =
 
 def _report(progress: Progress, first: int, n: int, variants: int, done: int, total: int) -> None:
     """Turn the steps of one round of n worlds into those of all `variants`."""
-    progress(first * total + done * n, variants * total)
+    progress(min(first * total + done * n, variants * total), variants * total)
 
 
 class _Episodes:
@@ -217,3 +217,4 @@ class _Episodes:
             progress(step + 1, n_steps)
             if not self.running.any():
                 break
+        progress(n_steps, n_steps)

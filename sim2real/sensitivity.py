@@ -186,7 +186,7 @@ def sensitivity(
     policy: Policy,
     engine: str = "mujoco",
     randomization: Randomization | None = None,
-    worlds: int = 24,
+    worlds: int = 20,
     pattern: str = "*",
     seed: int = 0,
     robot: Robot | None = None,
@@ -207,16 +207,19 @@ def sensitivity(
     base = family.draw(stream(seed, "sensitivity"), worlds)
     study = _Study(policy, robot, engine, base, seed, workers)
     axes = axes_of(family, ranges)
-    n_pairs = PAIRED * (PAIRED - 1) // 2 if len(axes) >= PAIRED else len(axes) // 2
-    total = sum(len(a.places()) for a in axes) + n_pairs * len(GRID) ** 2
-    curves = study.curves(axes, lambda done, _: progress(done, total * worlds))
+    n_points = sum(len(axis.places()) for axis in axes)
+    n_paired = len(GRID) ** 2 * len(list(combinations(axes[:PAIRED], 2)))  # at most: a choice has fewer places
+    curves = study.curves(axes, _share(progress, 0, n_points, n_points + n_paired))
     curves.sort(key=lambda c: -c.drop)
-    before = sum(len(c.places) for c in curves)
-    pairs = study.pairs(
-        [c.axis for c in curves[:PAIRED]], lambda done, _: progress(before * worlds + done, total * worlds)
-    )
+    sensitive = [curve.axis for curve in curves[:PAIRED]]
+    pairs = study.pairs(sensitive, _share(progress, n_points, n_paired, n_points + n_paired))
     pairs.sort(key=lambda p: p.worst[0])
     return Sensitivity(engine, worlds, study.episodes, curves, pairs)
+
+
+def _share(progress: Progress, before: int, points: int, total: int) -> Progress:
+    """Return the progress of a part, which begins after some points, as that of the whole, in thousandths of points."""
+    return lambda done, steps: progress(1000 * before + 1000 * points * done // steps, 1000 * total)
 
 
 def axes_of(randomization: Randomization, ranges: Sequence[TrainedRange]) -> list[Axis]:

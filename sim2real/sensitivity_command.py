@@ -24,7 +24,7 @@ def sensitivity(
     policy: PositionalPath,
     out_folder: Annotated[Path, tyro.conf.arg(name="out")],
     engine: Literal["bullet", "mujoco"] = "mujoco",
-    worlds: int = 24,
+    worlds: int = 20,
     quantities: str = "*",
     randomization: str | None = None,
     seed: int = 0,
@@ -35,7 +35,7 @@ def sensitivity(
     """Measure how success depends on each quantity over its trained range and half as far again on both sides.
 
     The other quantities are as drawn, the same worlds at each point. A quantity has a cliff where success falls below
-    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes a minute.
+    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes about 90 s.
 
     Example: sim2real sensitivity runs/demo/policy --out runs/demo/sensitivity
              sim2real sensitivity runs/demo/policy --out masses --quantities "mass/*" --worlds 100
@@ -84,7 +84,8 @@ def sensitivity(
 def sensitivity_table(result: "Sensitivity") -> Table:
     """Return what success loses with each quantity, the most sensitive first."""
     table = Table(title=f"Success in {result.engine} against each quantity", title_justify="left")
-    for column in ("quantity", "middle", "worst in range", "at", "worst beyond", "unit", "cliff"):
+    table.add_column("quantity", overflow="fold")
+    for column in ("middle", "worst in range", "at", "worst beyond", "unit", "cliff"):
         table.add_column(column)
     for curve in result.curves:
         rates = curve.rates

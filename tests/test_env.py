@@ -121,6 +121,84 @@ def test_same_seed_same_bits(engine, make):
     assert not same(first, play(envs, 8, 200))
 
 
+WITHIN: dict[str, Any] = {
+    "robot": "cartpole",
+    "quantities": {
+        "mass/*": {"law": "log_uniform", "low": 0.5, "high": 2.0},
+        "latency": {"law": "uniform", "low": 0.0, "high": 0.03},
+        "jitter": {"law": "fixed", "value": 0.01},
+        "encoder_noise/*": {"law": "uniform", "low": 0.0, "high": 0.01},
+        "damping/slider_to_cart": {"law": "uniform", "low": 0.0, "high": 1.0, "when": "interval", "every": 0.1},
+        "gravity_x": {"law": "uniform", "low": -0.5, "high": 0.5, "when": "step"},
+        "strength/*": {"law": "uniform", "low": 0.8, "high": 1.2, "when": "world"},
+    },
+}
+"""Something drawn at each of the four times, and noise."""
+
+
+def lives(envs: RobotVectorEnv, world: int, steps: int = 80) -> list[np.ndarray]:
+    """Act the same in every world; return what one of them observed and what it was, step by step."""
+    rng, variant = np.random.default_rng(0), envs.simulation
+    out = [envs.reset(seed=9)[0][world], variant.variant.values[world]]
+    for action in rng.uniform(-1, 1, (steps, 1, 1)).astype(np.float32):
+        observation, reward, terminated, *_ = envs.step(np.tile(action, (envs.num_envs, 1)))
+        out += [observation[world], reward[world], terminated[world], variant.variant.values[world]]
+    return out
+
+
+def test_a_world_is_the_same_alone_and_among_64(engine, make):
+    options = {"engine": engine, "randomization": Randomization.from_dict(WITHIN, load_robot("cartpole"))}
+    alone = {world: lives(make(1, first_world=world, **options), 0) for world in (0, 5, 15, 63)}
+    assert any(alone[0][4::4]), "it ended and began again"
+    assert same(alone[0], lives(make(6, **options), 0))
+    assert same(alone[5], lives(make(6, **options), 5))
+    n = 64 if engine == "mujoco" else 16  # worlds of PyBullet take their time to build
+    assert same(alone[n - 1], lives(make(n, workers=2, **options), n - 1)), "in processes or threads"
+    assert not same(alone[0], alone[5])
+
+
+def test_an_all_nominal_randomization_changes_no_bit(engine, make):
+    robot = load_robot("cartpole")
+    space = VariantSpace(robot)
+    nominal = {n: {"law": "fixed", "value": float(v)} for n, v in zip(space.names, space.nominal, strict=True)}
+    finite = {name: law for name, law in nominal.items() if np.isfinite(law["value"])}
+    family = Randomization.from_dict({"robot": "cartpole", "quantities": finite}, robot)
+    assert len(family.laws) > 20
+    plain, made = make(3, engine=engine), make(3, engine=engine, randomization=family)
+    assert same(play(plain, 3, 150), play(made, 3, 150))
+
+
+def test_what_is_drawn_when(make):
+    envs = make(
+        2, engine="mujoco", randomization=Randomization.from_dict(WITHIN, load_robot("cartpole")),
+        options={"episode_s": 0.2},
+    )  # fmt: skip
+    envs.reset(seed=0)
+    names = ("strength/slider_to_cart", "mass/cart", "damping/slider_to_cart", "gravity_x")
+    rows = []
+    for _ in range(21):
+        rows.append([envs.simulation.variant[name] for name in names])
+        envs.step(np.zeros((2, 1), np.float32))
+    changed = np.diff(np.array(rows), axis=0) != 0  # (20 steps, 4 quantities, 2 worlds)
+    assert (changed == changed[:, :, :1]).all()
+    assert not changed[:, 0].any(), "once a world"
+    assert np.flatnonzero(changed[:, 1, 0]).tolist() == [9, 19], "once an episode, of 10 steps"
+    assert np.flatnonzero(changed[:, 2, 0]).tolist() == [4, 9, 14, 19], "every 5 steps, and at the beginning"
+    assert changed[:, 3].all(), "every step"
+
+
+def test_the_truth_of_an_episode_that_ended(make):
+    envs = make(3, engine="mujoco", randomization="cartpole", options={"episode_s": 0.12})
+    envs.reset(seed=0)
+    truth = envs.simulation.variant.values.copy()
+    for step in range(6):
+        *_, infos = envs.step(np.zeros((3, 1), np.float32))
+        assert ("episode_variant" in infos) == (step == 5)
+    np.testing.assert_array_equal(infos["episode_variant"], truth)
+    assert infos["_episode_variant"].all()
+    assert not np.array_equal(envs.simulation.variant.values, truth)
+
+
 def test_without_a_seed_no_two_are_alike(make):
     first, second = (make(2, randomization="cartpole", engine="mujoco").reset()[0] for _ in range(2))
     assert not np.array_equal(first, second)

@@ -5,11 +5,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from randomization import Randomization, stream
+from randomization import Randomization, Variant, VariantSpace
+from randomization.draws import Draws
 from robots import load_robot
 from sim2real import evaluate as module
 from sim2real.errors import ConfigError, PolicyError, RandomizationError
-from sim2real.evaluate import evaluate, policy_robot, wilson_interval
+from sim2real.evaluate import evaluate, evaluate_in, policy_robot, wilson_interval
 from tests.ros_bridge.lqr import balancing_policy, constant_policy
 
 ROBOT = load_robot("cartpole")
@@ -55,25 +56,58 @@ def test_the_same_seed_gives_the_same_worlds_and_results(policy):
     assert (first.variants.values != other.variants.values).any()
 
 
-def test_worlds_are_not_those_of_training():
+def test_worlds_are_not_those_of_training(policy):
     family = Randomization.load("cartpole", ROBOT)
-    trained, held_out = (family.draw(stream(0, purpose), 50).values for purpose in ("episodes", "evaluate"))
+    trained = Draws(family, 0, 50).begin(np.arange(50)).values
+    held_out = evaluate(policy, "mujoco", family, variants=50, seed=0, workers=0).variants.values
     assert not np.isin(trained, held_out)[:, family.bounds()[0] < family.bounds()[1]][:, :4].any()
 
 
 def test_rounds_of_worlds_give_what_one_round_gives(policy, monkeypatch):
-    family = Randomization.from_dict(
-        {"robot": "cartpole", "quantities": {"mass/pole": {"law": "uniform", "low": 0.5, "high": 3.0}}}, ROBOT
-    )
+    family = Randomization.load("cartpole", ROBOT)
     whole = evaluate(policy, "mujoco", family, variants=7, workers=0)
     monkeypatch.setattr(module, "MAX_WORLDS", 3)
     calls = []
     parts = evaluate(
         policy, "mujoco", family, variants=7, workers=0, progress=lambda done, total: calls.append((done, total))
     )
-    assert parts.returns == pytest.approx(whole.returns, rel=1e-6)  # a product of matrices rounds by their size
+    assert (parts.variants.values == whole.variants.values).all()
+    assert (parts.returns == whole.returns).all()
     assert (whole.seconds == parts.seconds).all()
     assert all(a <= b for (a, _), (b, _) in pairwise(calls))
+    assert calls[-1] == (7 * 500, 7 * 500)
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_a_world_does_not_depend_on_how_many_there_are(policy, engine):
+    few, many = (evaluate(policy, engine, "cartpole", variants=n, workers=w) for n, w in ((1, 0), (5, 2)))
+    assert (few.variants.values[0] == many.variants.values[0]).all()
+    assert few.returns[0] == many.returns[0]
+
+
+def test_worlds_change_within_their_episodes(policy):
+    """Without a motor the pole falls; with one that fails in every other step, on average, it does not."""
+    motor = {"law": "choice", "values": [0.0, 1.5]}
+    families = [
+        Randomization.from_dict({"robot": "cartpole", "quantities": {"strength/*": motor | {"when": when}}}, ROBOT)
+        for when in ("episode", "step")
+    ]
+    lasting, flickering = (evaluate(policy, "mujoco", family, variants=10, workers=0) for family in families)
+    assert (lasting.success == (lasting.variants["strength/slider_to_cart"] > 0)).all()
+    assert 0 < lasting.success_rate < 1
+    assert flickering.success_rate == 1.0
+
+
+def test_given_worlds_in_sets(policy):
+    space = VariantSpace(ROBOT)
+    twice = Variant.of(space, {"mass/pole": np.array([1.0, 2.0, 1.0, 2.0])}, 4)
+    paired = evaluate_in(policy, twice, workers=0, paired=2)
+    assert (paired.variants.values == twice.values).all()
+    assert (paired.returns[:2] == paired.returns[2:]).all(), "without noise a world is its truth and its first state"
+    assert paired.returns[0] != paired.returns[1]
+    alone = evaluate_in(policy, twice, workers=0)
+    assert (alone.returns[:2] == paired.returns[:2]).all()
+    assert (alone.returns[2:] != paired.returns[2:]).all()
 
 
 def test_worst_worlds_come_first(policy):

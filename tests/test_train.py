@@ -13,9 +13,13 @@ import gymnasium
 import numpy as np
 import pytest
 
+from randomization import Randomization, VariantSpace
+from robots import load_robot
 from sim2real.a2c.agent import A2C
 from sim2real.checkpoint import CheckpointFolder
 from sim2real.config import dump_yaml, validate
+from sim2real.env import RobotVectorEnv
+from sim2real.episode_log import read_episodes
 from sim2real.errors import Sim2RealError, TrainingError
 from sim2real.policy import Policy
 from sim2real.train import MAX_SKIPPED, TrainResult, graceful_interrupt, train
@@ -24,6 +28,9 @@ from sim2real.train_config import TrainConfig, load_train_config
 ROOT = Path(__file__).parents[1]
 BATCH = 32
 A2C_TINY = {"hidden": [8], "horizon": 8}
+
+
+ENVIRONMENT = {"robot": "cartpole", "engine": "mujoco", "randomization": "cartpole"}
 
 
 def tiny(
@@ -86,6 +93,71 @@ def test_what_a_run_leaves_behind(tmp_path: Path):
     np.testing.assert_allclose(policy.act(observation), mean.numpy(), atol=1e-5)
     assert policy.contract.randomization["robot"] == "cartpole"
     assert policy.contract.training["steps"] == 5 * BATCH
+
+
+def test_what_a_run_says_of_its_worlds(tmp_path: Path):
+    config = tiny(steps=60 * BATCH, environment=ENVIRONMENT | {"options": {"episode_s": 0.4}})
+    policy = train(config, tmp_path).policy
+    assert policy is not None
+    robot = load_robot("cartpole")
+    resolved = Randomization.load(tmp_path / "randomization.yaml", robot)
+    assert resolved.to_dict() == Randomization.load("cartpole", robot).to_dict() == policy.contract.randomization
+    log = read_episodes(tmp_path / "episodes.csv")
+    assert set(log) == {"step", "seed", "world", "length", "return", "success", *resolved.laws}
+    assert set(log["world"]) == {0, 1, 2, 3}
+    last = {world: log["latency"][log["world"] == world] for world in range(4)}
+    assert len(np.unique(np.concatenate(list(last.values())))) == len(log["world"]), "a Variant for each episode"
+    envs = RobotVectorEnv(1, seed=int(log["seed"][0]), first_world=3, **config.environment.model_dump())
+    envs.reset(seed=int(log["seed"][0]))
+    assert f"{envs.simulation.variant['latency'][0]:.6g}" == f"{last[3][0]:.6g}", "which can be had again"
+    envs.close()
+
+
+WIDENING = {"automatic": {"queue": 1, "boundary_fraction": 1.0, "low": 0.1, "high": 0.2, "step": 0.05}}
+
+
+def test_ranges_widen_with_success_and_are_saved_with_the_policy(tmp_path: Path):
+    """Episodes too short to fail in: every boundary moves out each time that it is tried."""
+    environment = ENVIRONMENT | {"options": {"episode_s": 0.12}}
+    config, recorder = tiny(steps=40 * BATCH, environment=environment, widening=WIDENING), Recorder()
+    policy = train(config, tmp_path, writers=[recorder]).policy
+    assert policy is not None
+    robot = load_robot("cartpole")
+    full = Randomization.load("cartpole", robot).bounds()
+    low, high = Randomization.from_dict(policy.contract.randomization, robot).bounds()
+    assert ((low >= full[0]) & (high <= full[1])).all()
+    reached = (high - low).sum() / (full[1] - full[0]).sum()
+    assert 0.2 < reached < 1.0
+    figures = recorder.rows[-1][1]
+    assert np.log(0.05) < figures["widening/entropy"] < 0.0
+    assert figures["widening/high/latency"] == pytest.approx(high[VariantSpace(robot).index("latency")])
+    with (tmp_path / "progress.csv").open() as file:
+        row = list(csv.DictReader(file))[-1]
+    assert float(row["widening/entropy"]) == pytest.approx(figures["widening/entropy"], rel=1e-4)
+    assert float(row["widening/low/mass/pole"]) < 1.0 < float(row["widening/high/mass/pole"])
+    assert Randomization.load(tmp_path / "randomization.yaml", robot).bounds() == pytest.approx(full)
+
+    more = train(config.model_copy(update={"steps": 41 * BATCH}), tmp_path, resume=True, writers=[recorder]).policy
+    assert more is not None
+    again = Randomization.from_dict(more.contract.randomization, robot).bounds()
+    assert (again[0] <= low).all()
+    assert (again[1] >= high).all()
+    assert (again[1] - again[0]).sum() < 1.3 * (high - low).sum(), "it went on where it was"
+
+
+def test_widening_of_another_kind_cannot_be_resumed(tmp_path: Path):
+    train(tiny(widening=WIDENING), tmp_path)
+    with pytest.raises(Sim2RealError, match="widening"):
+        train(tiny(steps=6 * BATCH, widening={"curriculum": {"steps": 100}}), tmp_path, resume=True)
+
+
+def test_a_curriculum_ends_at_the_full_ranges(tmp_path: Path):
+    config = tiny(steps=10 * BATCH, widening={"curriculum": {"steps": 4 * BATCH}})
+    policy = train(config, tmp_path).policy
+    assert policy is not None
+    robot = load_robot("cartpole")
+    reached = Randomization.from_dict(policy.contract.randomization, robot).bounds()
+    assert reached == pytest.approx(Randomization.load("cartpole", robot).bounds())
 
 
 def test_a_run_is_not_overwritten_but_resumed(tmp_path: Path):

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from randomization.curriculum import CurriculumSettings
+from randomization.widening import AutomaticSettings
 from sim2real.a2c.config import A2CConfig
 from sim2real.config import dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError
@@ -77,6 +79,35 @@ def test_a_mistake_in_the_environment_is_one_sentence(environment, problem):
 )
 def test_a_mistake_elsewhere(rest, problem):
     assert refusal("{robot: cartpole}", rest).startswith(f"t.yaml: {problem}")
+
+
+@pytest.mark.parametrize(
+    ("widening", "problem"),
+    [
+        ("{}", "widening: give either automatic or curriculum, e.g. {automatic: {}}"),
+        ("{automatic: {}, curriculum: {steps: 5}}", "widening: give either automatic or curriculum"),
+        ("{automatik: {}}", "widening.automatik: unknown key (did you mean 'automatic'?)"),
+        ("{automatic: {high: 0.05}}", "widening.automatic: low 0.1 must be below high 0.05"),
+        ("{curriculum: {steps: 0}}", "widening.curriculum.steps: must be greater than 0"),
+    ],
+)
+def test_a_mistake_in_widening(widening, problem):
+    assert problem in refusal("{robot: cartpole}", f"worlds: 2\nsteps: 10\nwidening: {widening}\n")
+
+
+def test_only_a_robot_s_ranges_widen():
+    problem = refusal("{gymnasium: X-v1}", "worlds: 2\nsteps: 10\nwidening: {automatic: {}}\n")
+    assert "widening needs a robot's environment" in problem
+
+
+def test_widening_settings():
+    changes = {"widening.automatic.queue": 7}
+    config = load_train_config("cartpole", changes)
+    assert config.widening is not None
+    assert config.widening.settings == AutomaticSettings(queue=7)
+    plain = load_train_config("cartpole", {"widening.curriculum.steps": 100}).widening
+    assert plain is not None
+    assert plain.settings == CurriculumSettings(steps=100)
 
 
 def test_presets():

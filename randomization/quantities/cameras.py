@@ -8,6 +8,7 @@ from robots import Robot
 
 _MJP = "MuJoCo Playground randomize_vision.py"
 _AXES = {"x": "forward", "y": "to the left", "z": "up"}
+_TEXTURED = {"floor_texture": 2.0}  # on a plain floor a camera may move and see the same
 _TURNS = {"roll": "forward", "pitch": "left", "yaw": "upward"}
 
 
@@ -39,6 +40,7 @@ MOUNTING = (
             name=f"camera_{axis}", per="camera", unit="m", place="camera", members=cameras, nominal=always(0.0),
             meaning=f"shift of the camera {way}, along its own {axis} axis",
             default=Uniform(low=-0.05, high=0.05), source=f"{_MJP}: 5 cm", minimum=-1.0, maximum=1.0,
+            context=_TEXTURED,
         )
         for axis, way in _AXES.items()
     ),
@@ -47,6 +49,7 @@ MOUNTING = (
             name=f"camera_{turn}", per="camera", unit="rad", place="camera", members=cameras, nominal=always(0.0),
             meaning=f"turn of the camera about its own axis that points {axis}",
             default=Uniform(low=-0.175, high=0.175), source=f"{_MJP}: 10 degrees", minimum=-pi, maximum=pi,
+            context=_TEXTURED,
         )
         for turn, axis in _TURNS.items()
     ),
@@ -57,7 +60,7 @@ OPTICS = (
         name="camera_fov", per="camera", unit="x nominal", place="camera", members=cameras, nominal=always(1.0),
         meaning="how much is seen at a given distance: the tangent of half the field of view, 1 / focal length",
         default=Uniform(low=0.95, high=1.05), source="open: between two cameras of a kind 1 to 2 %",
-        minimum=0.1, maximum=10.0,
+        minimum=0.1, maximum=10.0, context=_TEXTURED,
     ),
     Quantity(
         name="exposure", per="camera", unit="x nominal", place="camera", members=cameras, nominal=always(1.0),

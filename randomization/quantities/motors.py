@@ -32,7 +32,7 @@ MOTORS = (
         name="supply_voltage", per="robot", unit="x nominal", place="motor", members=once, nominal=always(1.0),
         meaning="scales the no-load speeds and, below 1, the largest efforts",
         default=Uniform(low=0.875, high=1.05), source="Tan et al. 2018 and motion_imitation: 14.0 to 16.8 V of 16 V",
-        minimum=0.0, strict=True, maximum=2.0,
+        minimum=0.0, strict=True, maximum=2.0, context={"no_load_speed": 20.0},
     ),
     Quantity(
         name="dead_zone", per="motor", unit="N m | N", place="motor", members=motors, nominal=always(0.0),

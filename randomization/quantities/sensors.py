@@ -113,7 +113,9 @@ def _scale(sensor: _Sensor) -> tuple[Quantity, ...]:
         return ()
     source = "open: DeXtreme widens up to a deviation of 4; 5 % is a sensor that was calibrated once"
     law = Uniform(low=0.95, high=1.05)
-    return (_each(sensor, "scale", f"measured over true {sensor.what}", "x true", law, source, nominal=1.0),)
+    return (
+        _each(sensor, "scale", f"measured over true {sensor.what}", "x true", law, source, nominal=1.0, minimum=0.0),
+    )
 
 
 def _resolution(sensor: _Sensor) -> Quantity:
@@ -129,7 +131,8 @@ def _timing(sensor: _Sensor) -> tuple[Quantity, ...]:
     return (
         _whole(
             sensor, "delay", "s", "age of a reading, rounded up to a physics step", Uniform(low=0.0, high=0.04), 0.0,
-            "0 to 2 control steps of 20 ms (Menlo Asimov); MuJoCo Playground push_cube 6 to 12 of 5 ms", minimum=0.0,
+            "0 to 2 control steps of 20 ms (Menlo Asimov); MuJoCo Playground push_cube 6 to 12 of 5 ms",
+            minimum=0.0, maximum=10.0,
         ),
         _whole(
             sensor, "dropout", "probability", "that a reading is lost and the one before stands",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim2real.audit.read_back import Held, Snapshot, held
+from sim2real.sim.mujoco_floor import FIELD
 from sim2real.sim.mujoco_model import body_name
 
 Array = NDArray[np.float64]
@@ -23,6 +24,7 @@ _OBJECTS = {
     "jnt": mujoco.mjtObj.mjOBJ_JOINT,
     "actuator": mujoco.mjtObj.mjOBJ_ACTUATOR,
 }
+_FAR = -100.0  # [m] a height field below is not in use
 _OPTIONS = ("timestep", "impratio", "viscosity", "density", "wind", "tolerance", "disableflags")
 
 
@@ -43,6 +45,7 @@ class MujocoReader:
         self._shaped_rows = np.array(shaped, dtype=np.intp)
         self._geoms = model.body_geomadr[self._body_ids[shaped]].astype(np.intp)  # the first shape of each
         self._n_geoms = model.ngeom
+        self._field = mujoco.mj_name2id(model, _OBJECTS["body"], FIELD)
         self._joints = robot.joint_names
         self._dofs = np.array([model.joint(name).dofadr[0] for name in self._joints], dtype=np.intp)
         self._limited = [name for name in self._joints if model.joint(name).limited[0]]
@@ -69,8 +72,12 @@ class MujocoReader:
         for field, numbers in zip(("restitution", "stiffness", "contact_damping"), self._contacts(model), strict=True):
             seen[field] = Held(self._shaped, numbers[:, None])
         seen |= {f"option {name}": held({"": np.atleast_1d(getattr(model.opt, name))}) for name in _OPTIONS}
+        waiting = self._field >= 0 and model.body_pos[self._field, 2] < _FAR
         for field, owners in self._owners.items():
-            seen[field] = Held(owners, getattr(model, field).reshape(len(owners), -1).astype(np.float64))
+            values = getattr(model, field).reshape(len(owners), -1).astype(np.float64)
+            if waiting:  # a height field that is not in use keeps its last shape and pose
+                values[[k for k, owner in enumerate(owners) if owner == FIELD]] = 0.0
+            seen[field] = Held(owners, values)
         return seen
 
 
@@ -108,6 +115,9 @@ def _further(model: Any) -> Iterator[str]:
 
 def _owners(model: Any, field: str) -> Iterator[str]:
     kind = field.split("_")[0]
+    if kind == "hfield":
+        yield FIELD
+        return
     for index in range(len(getattr(model, field))):
         if kind == "dof":
             yield str(mujoco.mj_id2name(model, _OBJECTS["jnt"], int(model.dof_jntid[index])))

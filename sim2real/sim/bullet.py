@@ -80,6 +80,7 @@ class BulletEngine:
         healthy = np.flatnonzero(self.state.healthy)
         for world in healthy.tolist():
             self._worlds[world].force = None if force is None else force[world].tolist()
+        self._listen_at(0, healthy)
         # One that needs no measurement is told its efforts for the whole period.
         blind = self._motors.steady[healthy] & self._effort_only
         if blind.any():

@@ -6,9 +6,12 @@ Measured on PyBullet 3.2.7, or read in its source:
   body's own times the other's sliding coefficient.
 - Restitution is a product too; the floor has 1. Bullet bounces only what hits faster than 0.2 m/s, and only where it
   does not see the impact coming: it slows what comes near so that it arrives with nothing to throw back. A body with
-  restitution therefore takes part in contacts of negative distance only (`contactProcessingThreshold`).
+  restitution therefore takes part in contacts of negative distance only (`contactProcessingThreshold`). Two bodies
+  that have met keep that threshold.
 - Stiffness and damping add up in series and in parallel; a body for which they were never given is rigid. Once given
-  they cannot be taken back: such a world is loaded again (`too_soft`).
+  they cannot be taken back.
+- A world that has to forget one of these is loaded again (`outgrown`). Setting a body's collision filter would make it
+  forget too, but changes the order in which contacts are solved, and so the last bits of all that follows.
 - changeDynamics takes one value a call: of several it may drop all but one.
 """
 
@@ -26,8 +29,6 @@ with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
 _change = pybullet.changeDynamics
-_DYNAMIC = 1, -1  # Bullet's default collision group and mask of what moves
-_FORESIGHT = 1e18  # [m] Bullet's default: it works on every contact that it has found
 _KINDS = ("sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness")
 
 
@@ -50,9 +51,11 @@ class Contacts:
             self._floor = BulletFloor(client, self._greet)
             self._greet(self._floor.body)
 
-    def too_soft(self, values: Array) -> bool:
-        """Whether contacts have been given a stiffness that this Variant does not have."""
-        return self._soft and bool(np.isinf(values[self._blocks["contact_stiffness"]]).any())
+    def outgrown(self, values: Array) -> bool:
+        """Whether a Variant needs what Bullet cannot change once bodies have met: see the module."""
+        block = self._blocks["restitution"]
+        rigid = bool(np.isinf(values[self._blocks["contact_stiffness"]]).any())
+        return (self._soft and rigid) or not np.array_equal(values[block] > 0, self._bounces)
 
     def apply(self, values: Array, changed: NDArray[np.bool_]) -> None:
         """Set what has changed of a Variant (space.size,)."""
@@ -71,7 +74,7 @@ class Contacts:
         ):
             self._set(kind, option, values, changed, 1.0 / self._grip)
         self._set("restitution", "restitution", values, changed, 1.0)
-        self._blindfold(values, changed)
+        self._blindfold(values)
         self._soften(values, changed)
 
     def _greet(self, floor: int) -> None:
@@ -85,14 +88,10 @@ class Contacts:
             setting = {option: float(values[block][k]) * factor}
             _change(self._body, self._links[k], physicsClientId=self._client, **setting)
 
-    def _blindfold(self, values: Array, changed: NDArray[np.bool_]) -> None:
-        block = self._blocks["restitution"]
-        bounces = values[block] > 0
-        for k in np.flatnonzero(changed[block] & (bounces != self._bounces)).tolist():
-            setting = {"contactProcessingThreshold": 0.0 if bounces[k] else _FORESIGHT}
-            _change(self._body, self._links[k], physicsClientId=self._client, **setting)
-            # A pair that has met keeps its threshold; with its filter set, even to what it was, it has not met.
-            pybullet.setCollisionFilterGroupMask(self._body, self._links[k], *_DYNAMIC, physicsClientId=self._client)
+    def _blindfold(self, values: Array) -> None:
+        bounces = values[self._blocks["restitution"]] > 0
+        for k in np.flatnonzero(bounces & ~self._bounces).tolist():
+            _change(self._body, self._links[k], contactProcessingThreshold=0.0, physicsClientId=self._client)
         self._bounces = bounces
 
     def _soften(self, values: Array, changed: NDArray[np.bool_]) -> None:

@@ -11,21 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.image import imsave
 
 from robots import Robot, write_urdf
 from robots.mesh.visual import visual_mesh
 from robots.model import Mesh, RobotModel, Shape, Sphere
+from sim2real.errors import EngineError
 from sim2real.quiet import quiet
+from sim2real.sim.bullet_scene_floor import BulletSceneFloor
 from sim2real.sim.engine import Array
 from sim2real.sim.lens import FAR, NEAR, Lens
-from sim2real.sim.looks import SKY, TEXTURES, TILE, Look, texture
+from sim2real.sim.looks import SKY, Look
 from sim2real.sim.scene import BACKGROUND, FLOOR, Shot, visible
 
 with quiet(1), quiet(2):
     import pybullet
 
-_REACH = 40  # tiles of the floor from its middle to its edge, farther than FAR
 _ASIDE = 3e-7  # [m] backwards: PyBullet smears a triangle with a corner exactly beside the camera over the picture
 _SLICES = 32  # of a ball, from pole to pole half as many: 0.5 % too small at most
 _MASK = pybullet.ER_SEGMENTATION_MASK_OBJECT_AND_LINKINDEX
@@ -36,11 +36,13 @@ class BulletScene:
 
     def __init__(self, robot: Robot, floor: bool = True) -> None:
         self._client: int = pybullet.connect(pybullet.DIRECT)
+        if self._client < 0:
+            raise EngineError("PyBullet: no more clients (1,023 at most a process); close scenes that are not needed")
         model = visible(robot)
         with tempfile.TemporaryDirectory() as folder, quiet(1):
             write_urdf(_readable(model, Path(folder)), Path(folder, "robot.urdf"))
             self.body: int = self.call("loadURDF", str(Path(folder, "robot.urdf")), useFixedBase=True)
-            self._floor: int | None = self._lay(Path(folder)) if floor and not robot.fixed_base else None
+        self._floor = BulletSceneFloor(self.call) if floor and not robot.fixed_base else None
         info = [self.call("getJointInfo", self.body, j) for j in range(self.call("getNumJoints", self.body))]
         joints = {i[1].decode(): i[0] for i in info}
         self._joints = [joints[name] for name in robot.joint_names]
@@ -57,30 +59,13 @@ class BulletScene:
         """Call one of PyBullet's functions on this scene's client."""
         return getattr(pybullet, name)(*arguments, physicsClientId=self._client, **options)
 
-    def _lay(self, folder: Path) -> int:
-        """Make the floor and its textures, of files that PyBullet has read when this returns."""
-        edge, tiles = _REACH * TILE, 2 * _REACH
-        corners = [(x, y) for x in (0, 1) for y in (0, 1)]
-        lines = [f"v {edge * (2 * x - 1)} {edge * (2 * y - 1)} 0" for x, y in corners]
-        lines += [f"vt {tiles * x} {tiles * y}" for x, y in corners]
-        lines += ["vn 0 0 1", "f 1/1/1 3/3/1 4/4/1", "f 1/1/1 4/4/1 2/2/1", ""]
-        (folder / "floor.obj").write_text("\n".join(lines))
-        self._textures = []
-        for name in TEXTURES:
-            imsave(folder / f"{name}.png", texture(name))
-            self._textures.append(self.call("loadTexture", str(folder / f"{name}.png")))
-        shape = self.call("createVisualShape", pybullet.GEOM_MESH, fileName=str(folder / "floor.obj"))
-        floor: int = self.call("createMultiBody", 0, -1, shape)
-        return floor
-
     def place(self, q: Array, base: Array, quaternion: Array) -> None:
         """Put the robot into q (n_joints,) [rad or m], base (3,) [m] and quaternion (x, y, z, w) in the world."""
         self.call("resetBasePositionAndOrientation", self.body, base.tolist(), quaternion.tolist())
         for joint, position in zip(self._joints, q.tolist(), strict=True):
             self.call("resetJointState", self.body, joint, position)
-        if self._floor is not None:
-            x, y = (TILE * np.round(base[:2] / TILE)).tolist()
-            self.call("resetBasePositionAndOrientation", self._floor, [x, y, 0.0], [0.0, 0.0, 0.0, 1.0])
+        if self._floor:
+            self._floor.place(base)
 
     def dress(self, look: Look) -> None:
         """Give light, floor and bodies that look, whatever they had before."""
@@ -89,9 +74,8 @@ class BulletScene:
             tints = {self._links[body]: (colour, share) for body, colour, share in look.tints}
             for link in {self._links[body] for body, _, _ in before} | set(tints):
                 self._paint(link, *tints.get(link, ((0.0, 0.0, 0.0), 0.0)))
-        if self._floor is not None:
-            chosen = {"rgbaColor": [look.floor_grey] * 3 + [1.0], "textureUniqueId": self._textures[look.floor_texture]}
-            self.call("changeVisualShape", self._floor, -1, **chosen)
+        if self._floor:
+            self._floor.dress(look)
         self._look = look
 
     def _paint(self, link: int, colour: tuple[float, float, float], share: float) -> None:
@@ -111,7 +95,8 @@ class BulletScene:
         depth = FAR * NEAR / (FAR - (FAR - NEAR) * part)
         nothing = (marks < 0) | ~(depth < FAR)
         segmentation = self._bodies[np.where(nothing, 0, marks >> 24)]
-        segmentation[marks == self._floor] = FLOOR
+        for body in self._floor.bodies if self._floor else ():
+            segmentation[marks == body] = FLOOR
         segmentation[nothing] = BACKGROUND
         rgb[nothing] = np.rint(255 * np.minimum(exposure * SKY, 1.0))
         return Shot(rgb, np.where(nothing, np.inf, depth).astype(np.float32), segmentation)

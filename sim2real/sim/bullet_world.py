@@ -157,7 +157,7 @@ class World:
         columns = self._columns
         loads = self.bodies.loads(values) if changed[columns.loads].any() else None
         missing = [] if loads is None else self._untrimmed(*loads)
-        anew = bool(missing) or self.contacts.too_soft(values)
+        anew = bool(missing) or self.contacts.outgrown(values)
         if anew:
             self._check_room(missing)
             self._reload([*self._trims, *missing])

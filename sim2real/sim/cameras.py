@@ -16,10 +16,11 @@ from robots import Robot
 from robots.kinematics import link_poses
 from sim2real.errors import EngineError, nearest
 from sim2real.sim.engine import Array, Index, WorldState
-from sim2real.sim.lens import NEAR, Camera
+from sim2real.sim.lens import NEAR, Camera, Lens
 from sim2real.sim.looks import Look
 from sim2real.sim.rotations import rotate
 from sim2real.sim.scene import Shot, make_scene
+from sim2real.sim.terrain import Grounds
 
 _AXES, _TURNS = ("camera_x", "camera_y", "camera_z"), ("camera_roll", "camera_pitch", "camera_yaw")
 
@@ -71,6 +72,7 @@ class Cameras:
             raise EngineError(f"cameras: a picture of {width} x {height} pixels; at least 1 x 1 is needed")
         self._seed, self._noise = seed, dict[tuple[str, str, int], np.random.Generator]()
         self._values = np.tile(self.space.nominal, (n_worlds, 1))
+        self._grounds = Grounds(robot, self.space)
         self._scene = make_scene(engine, robot, width, height)
 
     def _camera(self, name: str, width: int, height: int) -> Camera:
@@ -88,15 +90,24 @@ class Cameras:
         """Return by name what each camera sees in `worlds`, rows of `state`."""
         shots: dict[str, list[tuple[Shot, Array, Array]]] = {name: [] for name in self.names}
         for world in worlds.tolist():
+            self._set(state, world)
             base, quaternion = state.base_position[world], state.base_quaternion[world]
-            self._scene.place(state.q[world], base, quaternion)
-            self._scene.dress(Look.of(self.space, self._values[world]))
             root = np.eye(4)
             root[:3, :3], root[:3, 3] = rotate(quaternion, np.eye(3)).T, base
             poses = link_poses(self.robot.merged.model, state.q[world])
             for name, camera in self.cameras.items():
                 shots[name].append(self._shoot(camera, world, root @ poses[camera.body]))
         return {name: _picture(taken, self.cameras[name]) for name, taken in shots.items()}
+
+    def look_on(self, state: WorldState, world: int, lens: Lens, pose: Array) -> Shot:
+        """Return what a bystander sees of one world, with any lens at the optical frame `pose` (4, 4) in the world."""
+        self._set(state, world)
+        return self._scene.shoot(lens, pose)
+
+    def _set(self, state: WorldState, world: int) -> None:
+        """Make the scene that of one world."""
+        self._scene.dress(Look.of(self.space, self._grounds, self._values[world]))
+        self._scene.place(state.q[world], state.base_position[world], state.base_quaternion[world])
 
     def _shoot(self, camera: Camera, world: int, body: Array) -> tuple[Shot, Array, Array]:
         """Return a shot, K (3, 3) and pose (4, 4) of the optical frame in the world; body: (4, 4), its pose there."""

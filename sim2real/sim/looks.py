@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from randomization import VariantSpace
 from sim2real.sim.engine import Array
+from sim2real.sim.terrain import Ground, Grounds
 
 DIRECT, AMBIENT = 0.6, 0.4  # nominal, of full scale on white
 SKY = np.array([0.7, 0.8, 0.9])  # of full scale
@@ -23,23 +24,24 @@ TEXTURE_PIXELS = 400
 
 @dataclass(frozen=True)
 class Look:
-    """Light, floor and colours of one world.
+    """Light, floor and colours of one world; of robots without a floor, the floor's mean nothing.
 
     light (3,): unit vector towards the light, in the world; direct, ambient: see above
-    floor_grey: the floor's own brightness; floor_texture: index into TEXTURES
+    ground: the floor's shape; floor_grey: the floor's own brightness; floor_texture: index into TEXTURES
     tints: (body, colour (3,), share) of each body whose own colours are mixed with another
     """
 
     light: tuple[float, float, float]
     direct: float
     ambient: float
+    ground: Ground
     floor_grey: float
     floor_texture: int
     tints: tuple[tuple[str, tuple[float, float, float], float], ...]
 
     @classmethod
-    def of(cls, space: VariantSpace, values: Array) -> "Look":
-        """Read the look of one world from its Variant's values (space.size,)."""
+    def of(cls, space: VariantSpace, grounds: Grounds, values: Array) -> "Look":
+        """Read the look of one world of a robot that has a camera from its Variant's values (space.size,)."""
         azimuth, elevation, direct, ambient = (
             values[space.index(name)] for name in ("light_azimuth", "light_elevation", "light_intensity", "ambient")
         )
@@ -53,7 +55,8 @@ class Look:
             if share
         )
         floor = (float(grey[0]), round(float(texture[0]))) if grey.size else (0.0, 0)
-        return cls(light, float(DIRECT * direct), float(AMBIENT * ambient), *floor, tints)
+        lights = float(DIRECT * direct), float(AMBIENT * ambient)
+        return cls(light, *lights, grounds.ground(values), *floor, tints)
 
 
 def texture(name: str) -> NDArray[np.uint8]:

@@ -56,6 +56,7 @@ class MujocoEngine:
         self._build(uneven=False)
         self._physics = np.zeros((n_worlds, mujoco.mj_stateSize(self._nominal, _FULL)))
         self._control = np.zeros((n_worlds, robot.n_actuators))
+        self._push: Array | None = None
         self.listen({})
         self.reset(self.state.q.copy(), self.state.dq.copy(), np.arange(n_worlds))
 
@@ -141,6 +142,7 @@ class MujocoEngine:
         physics[:, self._qpos], physics[:, self._qvel] = q, dq
         self._physics[worlds] = physics
         self.state.tau[worlds] = 0.0
+        self._push = None
         self._read(worlds)
         for channel in self.channels:
             self.readings[channel][worlds] = self._seen[1][channel]
@@ -151,13 +153,14 @@ class MujocoEngine:
         if not np.isfinite(command).all():
             raise EngineError("step: a command is not finite; nothing was simulated")
         control = self._motors.limit_rate(self._delays.issue(command, delay))
+        self._push = force
         healthy, affine = self.state.healthy, self._motors.affine
         for some, advance in ((healthy & affine, self._run), (healthy & ~affine, self._run_stepwise)):
             worlds = np.flatnonzero(some)
             if len(worlds):
                 states = advance(worlds, control[worlds], force)
                 self._physics[worlds] = states[:, -1]
-                self._sense_early(worlds, states)
+                self._sense_early(worlds, states, control[worlds])
         self._control[:] = control[:, -1]
         self._read(np.flatnonzero(healthy))
         self._sense_at_end(np.flatnonzero(self.state.healthy))
@@ -194,21 +197,24 @@ class MujocoEngine:
 
     def _roll(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> Array:
         """Take one physics step for each of `control` (k, steps, n_actuators); note the efforts of the last one."""
+        states, sensors = self._steps(worlds, physics, control, force)
+        self.state.tau[worlds] = sensors[:, -1, : self.robot.n_actuators]
+        return states
+
+    def _steps(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> tuple[Array, Array]:
         options = {}
         if force is not None:
             wide = np.zeros((*control.shape[:2], self._nominal.nu + 6 * self._nominal.nbody))
             wide[:, :, : self._nominal.nu], wide[:, :, self._force] = control, force[worlds, None]
             control, options = wide, {"control_spec": _CTRL | _XFRC}
-        states, sensors = self._rollout.rollout(self._of(worlds), self._data, physics, control, **options)
-        self.state.tau[worlds] = sensors[:, -1, : self.robot.n_actuators]
-        return states  # type: ignore[no-any-return]
+        return self._rollout.rollout(self._of(worlds), self._data, physics, control, **options)  # type: ignore[no-any-return]
 
     def _of(self, worlds: Index) -> list[Any]:
         return self._models if len(worlds) == self.n_worlds else [self._models[w] for w in worlds.tolist()]
 
     def _read(self, worlds: Index) -> None:
         """Bring the state up to date."""
-        state, seen = self.state, self._see(worlds, self._physics[worlds])
+        state, seen = self.state, self._see(worlds, self._physics[worlds], self._control[worlds])
         state.q[worlds], state.dq[worlds] = seen["position"], seen["velocity"]
         if not self.robot.fixed_base:
             physics, velocity = self._physics[worlds], self._physics[worlds, 1 + self._nominal.nq :]
@@ -221,7 +227,7 @@ class MujocoEngine:
         self._seen = worlds, seen
         state.quarantine(self.robot)
 
-    def _see(self, worlds: Index, physics: Array) -> dict[str, Array]:
+    def _see(self, worlds: Index, physics: Array, control: Array) -> dict[str, Array]:
         """Return what every channel reads in states (k, state size) of some worlds."""
         velocity = physics[:, 1 + self._nominal.nq :]
         seen = {"position": physics[:, self._qpos], "velocity": physics[:, self._qvel]}
@@ -234,16 +240,16 @@ class MujocoEngine:
             seen["orientation"] = turn if fixed else compose(base, turn)
             seen["gyro"] = np.zeros((len(worlds), 3)) if fixed else rotate(inverse(turn), velocity[:, 3:6])
         if self._sensed and len(worlds):
-            control = self._motors.seen_from_joint(self._control[worlds][:, None], worlds)
-            _, sensors = self._rollout.rollout(self._of(worlds), self._data, physics, control)
+            control = self._motors.seen_from_joint(control[:, None], worlds)
+            _, sensors = self._steps(worlds, physics, control, self._push)
             seen |= self._instruments.readings(sensors[:, 0])
         return seen
 
-    def _sense_early(self, worlds: Index, states: Array) -> None:
+    def _sense_early(self, worlds: Index, states: Array, control: Array) -> None:
         """Read the channels that are read before the end of a period, from the states after each physics step."""
         for k in self._early:
             rows = np.flatnonzero(np.any([tap[worlds] == k for tap in self._taps.values()], axis=0))
-            seen = self._see(worlds[rows], states[rows, k - 1])
+            seen = self._see(worlds[rows], states[rows, k - 1], control[rows, k - 1])
             for channel, tap in self._taps.items():
                 now = tap[worlds[rows]] == k
                 self.readings[channel][worlds[rows][now]] = seen[channel][now]

@@ -64,7 +64,7 @@ class MujocoFloor:
         if ground.uneven:
             plane[2] = self._cover(model, ground) - UNDER
         elif before.uneven:
-            model.body_pos[self._body] = _AWAY
+            model.body_pos[self._body], model.body_quat[self._body] = _AWAY, [1.0, 0.0, 0.0, 0.0]
         level = not (ground.slope or ground.uneven)
         model.geom_sameframe[self._plane] = self._nominal.geom_sameframe[self._plane] if level else 0
         model.geom_pos[self._plane], model.geom_quat[self._plane] = rotate(tilt, plane), tilt[[3, 0, 1, 2]]

@@ -5,8 +5,10 @@ kinematics, so that it takes no step of MuJoCo's to draw a robot.
 """
 
 import os
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
+from weakref import finalize
 
 import mujoco
 import numpy as np
@@ -21,8 +23,10 @@ from sim2real.sim.lens import FAR, NEAR, Lens
 from sim2real.sim.looks import SKY, TEXTURE_PIXELS, TEXTURES, TILE, Look, texture
 from sim2real.sim.rotations import from_rpy, rotate
 from sim2real.sim.scene import BACKGROUND, FLOOR, Shot, visible
+from sim2real.sim.terrain import HALF, HIGHEST, POINTS, UNDER, Ground, heights
 
 _PLAIN = ("mjRND_SHADOW", "mjRND_REFLECTION", "mjRND_SKYBOX", "mjRND_FOG", "mjRND_HAZE")
+PLANE, FIELD, FIELD_GROUP = "floor", "field", 5  # the last is shown only where the floor is uneven
 _IDS = ("mjRND_SEGMENT", "mjRND_IDCOLOR")
 _REMEDY = "install libegl1 and libgl1-mesa-dri, or libosmesa6 with MUJOCO_GL=osmesa, or draw with engine 'bullet'"
 
@@ -31,12 +35,13 @@ class MujocoScene:
     """A `sim2real.sim.scene.Scene` whose pictures are at most (width, height) pixels."""
 
     def __init__(self, robot: Robot, width: int, height: int) -> None:
-        self._context: Any = None
         self._robot, self._links = robot.merged.model, robot.merged.model.link_names
         self._model = _spec(robot, width, height).compile()
         self._data = mujoco.MjData(self._model)
         model = self._model
-        self._bodies = np.array([FLOOR if name == "floor" else int(name.split("/")[0]) for name in _names(model)])
+        names = [model.geom(number).name for number in range(model.ngeom)]
+        self._bodies = np.array([int(name.split("/")[0]) if name[0].isdigit() else FLOOR for name in names])
+        self._floor = None if robot.fixed_base else (names.index(PLANE), names.index(FIELD))
         self._own = model.geom_rgba.copy()
         self._places = model.geom_pos.copy()
         w, x, y, z = model.geom_quat.T
@@ -46,10 +51,12 @@ class MujocoScene:
             self._scene.flags[getattr(mujoco.mjtRndFlag, flag)] = False
         self._options, self._eye = mujoco.MjvOption(), mujoco.MjvCamera()
         self._options.geomgroup[:] = 1
-        self._open(width, height)
+        self._options.geomgroup[FIELD_GROUP] = 0
+        self._free = self._open(width, height)
         self._look: Look | None = None
 
-    def _open(self, width: int, height: int) -> None:
+    def _open(self, width: int, height: int) -> Callable[[], object]:
+        """Make OpenGL ready; return what frees it, which happens when the scene is forgotten too."""
         library = os.environ.get("MUJOCO_GL", "").lower().strip() or "egl"
         try:
             self._gl = import_module(f"mujoco.{library}").GLContext(width, height)
@@ -60,30 +67,48 @@ class MujocoScene:
             raise EngineError(f"cameras: MuJoCo cannot draw with {library} here ({reason}); {_REMEDY}") from None
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._context.readDepthMap = mujoco.mjtDepthMap.mjDEPTH_ZEROFAR
-
-    def place(self, q: Array, base: Array, quaternion: Array) -> None:
-        """Put the robot into q (n_joints,) [rad or m], base (3,) [m] and quaternion (x, y, z, w) in the world."""
-        root = np.eye(4)
-        root[:3, :3], root[:3, 3] = _matrices(quaternion[None])[0], base
-        poses = link_poses(self._robot, q)
-        bodies = root @ np.stack([poses[name] for name in self._links] + [np.linalg.inv(root)])
-        mine = bodies[np.where(self._bodies == FLOOR, len(self._links), self._bodies)]
-        self._data.geom_xpos[:] = (mine[:, :3, :3] @ self._places[:, :, None])[:, :, 0] + mine[:, :3, 3]
-        self._data.geom_xmat[:] = (mine[:, :3, :3] @ self._turns).reshape(-1, 9)
+        free = finalize(self, _free, self._gl, self._context)
+        free.atexit = False  # OpenGL is gone by then
+        return free
 
     def dress(self, look: Look) -> None:
         """Give light, floor and bodies that look, whatever they had before."""
         model, tints = self._model, {body: (np.array(colour), share) for body, colour, share in look.tints}
         model.geom_rgba[:] = self._own
         for geom, body in enumerate(self._bodies.tolist()):
-            if body == FLOOR:
-                model.geom_matid[geom] = look.floor_texture
-                model.mat_rgba[:, :3] = look.floor_grey
-            elif self._links[body] in tints:
+            if body != FLOOR and self._links[body] in tints:
                 colour, share = tints[self._links[body]]
                 model.geom_rgba[geom, :3] = (1 - share) * self._own[geom, :3] + share * colour
+        if self._floor:
+            model.mat_rgba[:, :3] = look.floor_grey
+            model.geom_matid[list(self._floor)] = look.floor_texture
+            if look.ground != (self._look.ground if self._look else Ground()):
+                self._shape(look.ground, *self._floor)
         self._data.light_xdir[0] = -np.array(look.light)
         self._look = look
+
+    def _shape(self, ground: Ground, plane: int, field: int) -> None:
+        """Give the floor's two geoms the shape of `ground`."""
+        tilt, low = np.array(ground.tilt), 0.0
+        self._options.geomgroup[FIELD_GROUP] = ground.uneven
+        if ground.uneven:
+            surface = heights(ground)
+            low = float(surface.min()) - UNDER
+            self._model.hfield_data[:] = (surface / (2 * HIGHEST) + 0.5).ravel()
+            self._gl.make_current()
+            mujoco.mjr_uploadHField(self._model, self._context, 0)
+        self._places[[plane, field]] = rotate(tilt, np.array([[0.0, 0.0, low], [0.0, 0.0, -HIGHEST]]))
+        self._turns[[plane, field]] = _matrices(tilt[None])
+
+    def place(self, q: Array, base: Array, quaternion: Array) -> None:
+        """Put the robot into q (n_joints,) [rad or m], base (3,) [m] and quaternion (x, y, z, w) in the world."""
+        root = np.eye(4)
+        root[:3, :3], root[:3, 3] = _matrices(quaternion[None])[0], base
+        poses = link_poses(self._robot, q)
+        frames = np.stack([root @ poses[name] for name in self._links] + [np.eye(4)])
+        mine = frames[np.where(self._bodies == FLOOR, len(self._links), self._bodies)]
+        self._data.geom_xpos[:] = (mine[:, :3, :3] @ self._places[:, :, None])[:, :, 0] + mine[:, :3, 3]
+        self._data.geom_xmat[:] = (mine[:, :3, :3] @ self._turns).reshape(-1, 9)
 
     def shoot(self, lens: Lens, pose: Array, exposure: float = 1.0) -> Shot:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""
@@ -130,15 +155,14 @@ class MujocoScene:
 
     def close(self) -> None:
         """Release the renderer. Safe to call twice."""
-        if self._context is not None:
-            self._gl.make_current()
-            self._context.free()
-            self._gl.free()
-            self._context = None
+        self._free()
 
 
-def _names(model: Any) -> list[str]:
-    return [model.geom(number).name for number in range(model.ngeom)]
+def _free(gl: Any, context: Any) -> None:
+    """Free MuJoCo's side, then OpenGL's; with another scene current, MuJoCo would free what that one uses."""
+    gl.make_current()
+    context.free()
+    gl.free()
 
 
 def _matrices(quaternions: Array) -> Array:
@@ -169,11 +193,16 @@ def _lay(spec: Any) -> None:
     for name in TEXTURES:
         made = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, nchannel=3)
         made.width = made.height = TEXTURE_PIXELS
-        made.data = texture(name)[::-1].tobytes()
+        half = TEXTURE_PIXELS // 2  # it is the middle of a texture that MuJoCo has in the origin
+        made.data = np.roll(texture(name), half, axis=(0, 1)).tobytes()
         material = spec.add_material(name=name, texuniform=True, texrepeat=[2 / TILE, 2 / TILE], specular=0.0)
         material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = name
-    plane = mujoco.mjtGeom.mjGEOM_PLANE
-    spec.worldbody.add_geom(name="floor", type=plane, size=[0, 0, 1], material=TEXTURES[0])
+    kinds, options = mujoco.mjtGeom, {"material": TEXTURES[0], "contype": 0, "conaffinity": 0}
+    spec.worldbody.add_geom(name=PLANE, type=kinds.mjGEOM_PLANE, size=[0, 0, 1], **options)
+    size, level = [HALF, HALF, 2 * HIGHEST, 0.01], np.full(POINTS * POINTS, 0.5)
+    spec.add_hfield(name=FIELD, size=size, nrow=POINTS, ncol=POINTS, userdata=level.tolist())
+    options |= {"hfieldname": FIELD, "group": FIELD_GROUP}
+    spec.worldbody.add_geom(name=FIELD, type=kinds.mjGEOM_HFIELD, **options)
 
 
 def _add(spec: Any, shape: Shape, name: str) -> None:

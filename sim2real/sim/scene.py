@@ -36,11 +36,14 @@ class Shot:
 class Scene(Protocol):
     """One robot on its floor, put where it is told, without physics."""
 
-    def place(self, q: Array, base: Array, quaternion: Array) -> None:
-        """Put the robot into q (n_joints,) [rad or m], base (3,) [m] and quaternion (x, y, z, w) in the world."""
-
     def dress(self, look: Look) -> None:
         """Give light, floor and bodies that look, whatever they had before."""
+
+    def place(self, q: Array, base: Array, quaternion: Array) -> None:
+        """Put the robot into q (n_joints,) [rad or m], base (3,) [m] and quaternion (x, y, z, w) in the world.
+
+        After `dress`: where the floor is drawn depends on its shape and on the robot's place.
+        """
 
     def shoot(self, lens: Lens, pose: Array, exposure: float = 1.0) -> Shot:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""

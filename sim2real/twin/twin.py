@@ -54,6 +54,8 @@ class Twin:
         self.variant = variant or Variant.nominal(self._engine.space)
         self._engine.apply(self.variant, np.arange(1))
         self._bias = self.variant.block("encoder_bias")[0]
+        self._zero = np.zeros(robot.n_joints)
+        self._zero[robot.actuated] = self.variant.block("zero_offset")[0]
         self._delay = self.variant["latency"] + 0.5 * self.variant["jitter"]
         self._continuous = np.array([joint.type == "continuous" for joint in robot.model.movable])
         self._steps = 0
@@ -61,14 +63,14 @@ class Twin:
     @property
     def state(self) -> tuple[Array, Array]:
         """Joint positions and velocities, (n_joints,) each, as the robot's sensors would show them."""
-        return self._engine.state.q[0] + self._bias, self._engine.state.dq[0].copy()
+        return self._engine.readings["position"][0] + self._bias, self._engine.readings["velocity"][0].copy()
 
     def anchor(self, q: Array, dq: Array, keep_commands: bool = True) -> None:
         """Put the twin where a robot is measured to be: (n_joints,) each; a new horizon begins.
 
         Commands on their way to the motors still arrive, unless not `keep_commands`.
         """
-        self._engine.reset((q - self._bias)[None], dq[None], np.arange(1), keep_commands=keep_commands)
+        self._engine.reset((q - self._bias - self._zero)[None], dq[None], np.arange(1), keep_commands=keep_commands)
         self._steps = 0
 
     def advance(self, command: Array) -> tuple[Array, Array]:

@@ -1,18 +1,21 @@
 """What cameras see where it can be worked out on paper, and that both engines see the same."""
 
+import gc
 from contextlib import closing
 
 import numpy as np
 import pytest
 
 from benchmarks.closed_form import joint, link, make_robot
-from randomization import QUANTITIES, Variant
+from randomization import QUANTITIES, Variant, VariantSpace
 from robots import load_robot
 from sim2real.errors import EngineError
 from sim2real.sim.cameras import Cameras
 from sim2real.sim.engine import WorldState
 from sim2real.sim.looks import AMBIENT, DIRECT
+from sim2real.sim.rotations import inverse, rotate
 from sim2real.sim.scene import BACKGROUND, FLOOR
+from sim2real.sim.terrain import Grounds, height_at, heights
 
 ONE = np.arange(1)
 WALL = ('<box size="0.2 20 20"/>', "2.1 0 0")  # its face is 2 m ahead
@@ -32,7 +35,7 @@ def look_at(geometry, place, cameras=EYE, floor=False, colour="1 1 1"):
     return make_robot(urdf, {"joint": "rail"}, fixed_base=not floor, base_height=1.0 * floor, cameras=cameras)
 
 
-@pytest.fixture(params=["bullet", "mujoco"])
+@pytest.fixture(scope="module", params=["bullet", "mujoco"])
 def engine(request):
     if request.param == "mujoco":
         try:
@@ -137,6 +140,43 @@ def test_every_shape_is_seen_as_large_as_it_is(engine):
     for geometry, area in shapes.items():
         picture = shoot(engine, look_at(geometry, "4 0 0"), {"camera_fov/eye": 0.2})["eye"]
         assert (picture.segmentation == 1).sum() == pytest.approx(25 * area, rel=0.06), geometry
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"stone_height": 0.3},
+        {"step_height": -0.2},
+        {"roughness": 0.2, "terrain_seed": 3.0},
+        {"slope": 0.3, "slope_direction": 0.7},
+    ],
+)
+def test_the_floor_is_seen_in_its_shape(engine, shape):
+    """From 3 m above the plane of the floor, straight down on it."""
+    robot = look_at(*BALL, {"eye": {"link": "base", "rpy": [0, np.pi / 2, 0], "fov_deg": 50}}, floor=True)
+    space = VariantSpace(robot)
+    ground = Grounds(robot, space).ground(Variant.of(space, shape).values[0])
+    tilt = np.array(ground.tilt)
+    picture = shoot(engine, robot, shape, base=(rotate(tilt, np.array([0.5, 0.3, 3.0])), tilt))["eye"]
+    floor, depth = picture.segmentation[0] == FLOOR, picture.depth[0].astype(float)
+    assert floor.mean() > 0.9
+    pixels = np.stack([COLUMNS, ROWS, np.ones_like(ROWS)], axis=2) @ np.linalg.inv(picture.intrinsics[0]).T
+    points = (pixels * depth[:, :, None])[floor] @ picture.pose[0, :3, :3].T + picture.pose[0, :3, 3]
+    x, y, z = rotate(inverse(tilt), points).T
+    assert np.quantile(np.abs(z - height_at(heights(ground), x, y)), 0.99) < 0.002
+    assert np.ptp(z) > (0.1 if ground.uneven else 0.0)
+
+
+def test_worlds_have_floors_of_their_own(engine):
+    robot = look_at(*BALL, {"eye": {"link": "base", "rpy": [0, np.pi / 2, 0]}}, floor=True)
+    with closing(Cameras(robot, engine=engine, n_worlds=3)) as cameras:
+        stones = np.array([0.0, 0.3, 0.1])
+        cameras.apply(Variant.of(cameras.space, {"stone_height": stones}, 3), np.arange(3))
+        state = WorldState.zeros(robot, 3)
+        state.base_position[:] = 0.0, 0.0, 3.0
+        forth, back = (cameras.shoot(state, order)["eye"] for order in (np.arange(3), np.arange(3)[::-1]))
+    np.testing.assert_array_equal(forth.depth, back.depth[::-1])
+    np.testing.assert_allclose(3.0 - forth.depth.min(axis=(1, 2)), stones, atol=0.02)
 
 
 @pytest.mark.parametrize(("name", "changes"), [("a1", {"camera_pitch/front": 1.2}), ("a1", {}), ("kuka_iiwa", {})])
@@ -295,20 +335,43 @@ def test_nominal_changes_nothing_and_nothing_is_left_of_a_variant(engine):
         assert (changed[name].rgb[1] != picture.rgb[1]).mean() > 0.5
 
 
+def test_cameras_beside_one_another_do_not_disturb_each_other(engine):
+    """Neither those that are in use nor those that are forgotten without being closed."""
+    robot, state = look_at(*WALL), WorldState.zeros(look_at(*WALL), 1)
+    first, other = Cameras(robot, engine=engine), Cameras(look_at(*BALL, floor=True), engine=engine)
+    before = first.shoot(state, ONE)["eye"]
+    other.shoot(state, ONE)
+    np.testing.assert_array_equal(first.shoot(state, ONE)["eye"].rgb, before.rgb)
+    del other
+    gc.collect()
+    np.testing.assert_array_equal(first.shoot(state, ONE)["eye"].segmentation, before.segmentation)
+    first.close()
+    first.close()
+
+
 CAMERA_QUANTITIES = {q.name: q for q in QUANTITIES if q.place == "camera"}
 
 
+@pytest.fixture(scope="module")
+def ball_on_floor(engine):
+    with closing(Cameras(look_at(*BALL, floor=True), None, engine, 160, 120)) as cameras:
+        yield cameras
+
+
 @pytest.mark.parametrize("name", CAMERA_QUANTITIES)
-def test_every_quantity_reaches_the_picture(engine, name):
+def test_every_quantity_reaches_the_picture(ball_on_floor, name):
     """Any that is added to the table is tried here; what it does is tested above."""
-    quantity = CAMERA_QUANTITIES[name]
-    robot = look_at(*BALL, floor=True)
+    quantity, cameras = CAMERA_QUANTITIES[name], ball_on_floor
     member = {"camera": "/eye", "body in sight": "/thing"}.get(quantity.per, "")
     context = {f"{other}{member}": value for other, value in quantity.context.items()}
-    value = next(v for v in quantity.default.support[::-1] if v != quantity.nominal(robot, member[1:]))
-    before, after = (shoot(engine, robot, context | change)["eye"] for change in ({}, {f"{name}{member}": value}))
-    kind = "depth" if name == "depth_noise" else "rgb"
-    assert (getattr(before, kind) != getattr(after, kind)).sum() > 50
+    nominal = quantity.nominal(cameras.robot, member[1:])
+    value = next(v for v in quantity.default.support[::-1] if v != nominal)
+    pictures = []
+    for change in ({}, {f"{name}{member}": value}):
+        cameras.apply(Variant.of(cameras.space, context | change), ONE)
+        pictures.append(cameras.shoot(WorldState.zeros(cameras.robot, 1), ONE)["eye"])
+    before, after = (picture.depth if name == "depth_noise" else picture.rgb for picture in pictures)
+    assert (before != after).sum() > 50
 
 
 def test_without_a_camera_there_is_nothing_to_randomize():
@@ -335,5 +398,5 @@ def test_what_cannot_be_drawn_is_refused(options, message):
 
 def test_where_there_is_no_opengl_a_remedy_is_named(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "none_such")
-    with pytest.raises(EngineError, match="cannot draw with none_such here.*libegl1.*engine 'bullet'"):
+    with pytest.raises(EngineError, match=r"cannot draw with none_such here.*libegl1.*engine 'bullet'"):
         Cameras(load_robot("racecar"), engine="mujoco")

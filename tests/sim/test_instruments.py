@@ -19,6 +19,7 @@ from sim2real.sim.channels import available
 from sim2real.sim.mujoco_instruments import MujocoInstruments, add_instruments
 from sim2real.sim.mujoco_model import build_spec
 from sim2real.sim.rotations import compose, from_rpy, inverse, rotate
+from sim2real.sim.sensors import Sensors
 
 MOUNT = (0.3, -0.2, 0.5)  # [rad] how the IMU of the robots here is turned
 R, MASS = 0.4, 1.5  # [m] from an arm's joint to its IMU and its centre of mass; [kg]
@@ -323,3 +324,19 @@ def test_a_reading_within_a_period_is_that_of_its_physics_step(sensed, tap):
                 expected = read(fine)
         for channel, reading in read(coarse).items():
             np.testing.assert_allclose(reading, expected[channel], rtol=1e-9, atol=1e-9, err_msg=channel)
+
+
+@pytest.mark.parametrize(("delay", "steps"), [(0.0, 0), (0.007, 4), (0.008, 4), (0.02, 10), (0.047, 24)])
+def test_what_is_observed_late_is_exactly_the_state_of_that_physics_step(sensed, delay, steps):
+    """At 2 ms of physics and 20 ms of control, 7 ms of delay are ceil(7 / 2) = 4 physics steps."""
+    urdf = '<link name="base"/>' + link("cart", 1.0, 0.01) + joint("rail", "prismatic", "base", "cart", "1 0 0")
+    engine = sensed(make_robot(urdf, {"joint": "rail"}, physics_hz=500, control_hz=50))
+    sensors = Sensors(engine.robot, engine.space, ["position"], 1, seed=0)
+    sensors.take(Variant.of(engine.space, {"encoder_delay": delay}), ONE)
+    engine.listen(sensors.taps())
+    start(engine, [0.0], [1.0])  # 1 m/s: it is 2 mm ahead after each physics step
+    sensors.restart(ONE, engine.readings)
+    for period in range(1, 8):
+        engine.step(np.zeros((1, 1)), np.zeros(1))
+        measured = sensors.sense(engine.readings)["position"]
+        assert measured == pytest.approx(0.002 * max(0, 10 * period - steps), abs=1e-9)

@@ -25,17 +25,18 @@ def slider() -> Robot:
 def truth(robot: Robot, channel: str, n: int) -> np.ndarray:
     """Return readings of n worlds that are nothing special, with a quaternion of unit length."""
     readings: np.ndarray = np.random.default_rng(1).uniform(-1.0, 1.0, (n, CHANNELS[channel].width(robot)))
-    return from_rpy(readings[:, :3]) if channel == "orientation" else readings
+    if channel == "orientation":
+        readings = from_rpy(readings[:, :3])
+    return readings
 
 
 def errors_of(channel: str, measured: np.ndarray, true: np.ndarray) -> np.ndarray:
     """Return measured less true; of an orientation, the turn vector in between, in the IMU's axes."""
-    if channel != "orientation":
-        return measured - true
-    between = compose(inverse(true), measured)
-    half = np.arccos(np.minimum(between[..., 3:], 1.0))
-    turn: np.ndarray = 2 * between[..., :3] / np.sinc(half / np.pi)
-    return turn
+    error: np.ndarray = measured - true
+    if channel == "orientation":
+        between = compose(inverse(true), measured)
+        error = 2 * between[..., :3] / np.sinc(np.arccos(np.minimum(between[..., 3:], 1.0)) / np.pi)
+    return error
 
 
 def sensors_with(
