@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -157,10 +158,10 @@ def evaluation_table(evaluation: Evaluation, worst: int) -> Table:
 def describe_variant(evaluation: Evaluation, world: int, k: int = 4) -> str:
     """Name the k coordinates of a world that lie furthest out in their spread over all worlds."""
     values = evaluation.variants.values
-    spread = values.std(axis=0)
-    varied = spread > 0
-    if not varied.any():
+    varied = np.flatnonzero((values != values[0]).any(axis=0))  # the others may be infinite: no such limit
+    if not len(varied):
         return "nominal"
-    distance = abs(values[world] - values.mean(axis=0)) / (spread + (~varied))
-    furthest = sorted(range(len(distance)), key=lambda c: -distance[c] * varied[c])[:k]
+    spread = values[:, varied]
+    distance = np.abs(spread[world] - spread.mean(axis=0)) / spread.std(axis=0)
+    furthest = varied[np.argsort(-distance, kind="stable")[:k]]
     return ", ".join(f"{evaluation.variants.space.names[c]} {values[world, c]:.3g}" for c in furthest)

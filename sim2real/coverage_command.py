@@ -106,8 +106,10 @@ def _deep(c: "Coordinate") -> str:
 def _sentence(result: "Coverage") -> str:
     low, high = result.evaluation.interval
     n, inside = len(result.variants), int(result.inside.sum())
-    where = f"{inside} of {n} Variants lie inside" if n > 1 else f"The Variant {'lies' if inside else 'does not lie'} inside"
+    one = "The Variant lies" if inside else "The Variant does not lie"
+    where = f"{inside} of {n} Variants lie" if n > 1 else one
+    rate = f"{result.evaluation.success_rate:.1%} (95 % interval {low:.1%} to {high:.1%}"
     return (
-        f"{where} in all quantities. Success within {result.radius:g} half widths around: {result.evaluation.success_rate:.1%} "
-        f"(95 % interval {low:.1%} to {high:.1%}, {len(result.sample)} worlds in {result.evaluation.engine})"
+        f"{where} inside in all quantities. Success within {result.radius:g} half widths around: {rate}, "
+        f"{len(result.sample)} worlds in {result.evaluation.engine})"
     )

@@ -189,10 +189,10 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Float32, dict[str, Any]]:
-        """Begin an episode."""
+        """Begin an episode; `info["variant"]` is its truth, as far as it is not nominal."""
         super().reset(seed=seed)
         observation, _ = self.worlds.reset(seed=seed)
-        return observation[0], {}
+        return observation[0], {"variant": self.worlds.simulation.variant.as_dict()}
 
     def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
         """Advance one control period under an action (n_actuators,) in -1..1."""

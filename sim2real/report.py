@@ -123,7 +123,7 @@ def plot_success_by_quantity(evaluations: dict[str, Evaluation], path: Path, bin
     """Draw, for each quantity that varies, the success rate across its range: where a policy's cliff is."""
     first = next(iter(evaluations.values()))
     space, values = first.variants.space, first.variants.values
-    varied = [c for c in range(space.size) if np.ptp(values[:, c]) > 0]
+    varied = np.flatnonzero((values != values[0]).any(axis=0)).tolist()  # the others may be infinite: no such limit
     columns = 4
     figure = Figure(figsize=(11, 2.1 * -(-len(varied) // columns)), layout="constrained")
     grid = figure.subplots(-(-len(varied) // columns), columns, squeeze=False, sharey=True)

@@ -10,6 +10,7 @@ from randomization import Randomization
 from randomization.curriculum import Curriculum, CurriculumSettings
 from randomization.draws import Widening
 from randomization.widening import AutomaticSettings, AutomaticWidening
+from sim2real.errors import RandomizationError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -72,6 +73,23 @@ class SharedWidening:
         if isinstance(self.core, BatchedWidening):
             self.core.settle()
         self.core.begin(np.zeros(0, dtype=np.intp))  # of no world: what is left of it is to take up the new ranges
+
+    @property
+    def kind(self) -> str:
+        """What sets the ranges: automatic or curriculum."""
+        return "automatic" if isinstance(self.core, BatchedWidening) else "curriculum"
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` takes: plain data for JSON."""
+        return {"kind": self.kind, **self.core.state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken, before any group has begun; raise RandomizationError if it is another's."""
+        if state["kind"] != self.kind:
+            raise RandomizationError(
+                f"widening: the run that goes on has widened by {state['kind']}, this is {self.kind}; keep to one"
+            )
+        self.core.restore(state)
 
     def metrics(self) -> dict[str, float]:
         """Return the figures to log: entropy or progress, and both ends of each range."""

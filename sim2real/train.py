@@ -193,8 +193,7 @@ class _Run:
             envs.close()
 
     def _save(self) -> None:
-        widening = self.worlds.widening
-        widened = None if widening is None else widening.core.state()
+        widened = None if self.worlds.widening is None else self.worlds.widening.state()
         counters = {"step": self.step, "seed": self.config.seed}
         self.checkpoints.save(self.step, self.agent.save, counters, widened)
 

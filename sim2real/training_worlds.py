@@ -32,7 +32,7 @@ class TrainingWorlds:
         if config.widening is not None and self.full is not None:
             self.widening = SharedWidening(self.full, config.widening.settings, self.seed, config.worlds)
             if widened is not None:
-                self.widening.core.restore(widened)
+                self.widening.restore(widened)
 
     @property
     def randomization(self) -> Randomization | None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.policies import trained_on
 from tests.ros_bridge.lqr import balancing_policy
 
-COMMANDS = ("demo", "train", "evaluate", "deploy", "stand-in", "mirror", "record", "doctor")
+COMMANDS = ("demo", "train", "evaluate", "coverage", "sensitivity", "deploy", "stand-in", "mirror", "record", "doctor")
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -54,6 +55,39 @@ def test_evaluate_prints_json_and_nothing_else(policy):
     assert result.stderr == ""
 
 
+@pytest.fixture(scope="module")
+def randomized(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "randomized"
+    trained_on({"latency": {"law": "uniform", "low": 0.0, "high": 0.3}}, episode_s=1.0).save(folder)
+    return folder
+
+
+@pytest.mark.parametrize(("latency", "status"), [(0.02, 0), (0.4, 1)])
+def test_coverage_exits_with_1_outside(randomized, tmp_path, latency, status):
+    (tmp_path / "robot.yaml").write_text(f"latency: {latency}\n")
+    asked = ("coverage", str(randomized), str(tmp_path / "robot.yaml"), "--variants", "3", "--workers", "0")
+    result = run(*asked, "--json")
+    assert result.returncode == status
+    data = json.loads(result.stdout)
+    assert data["coordinates"][0]["trained"] == [0.0, 0.3]
+    assert data["inside"] == 1 - status
+    text = run(*asked)
+    assert "3 worlds in mujoco" in text.stdout
+    assert ("does not lie inside" in text.stdout) == bool(status)
+
+
+def test_sensitivity_leaves_pictures_and_numbers(randomized, tmp_path):
+    asked = ("sensitivity", str(randomized), "--out", str(tmp_path / "made"), "--worlds", "2", "--workers", "0")
+    result = run(*asked)
+    assert result.returncode == 0, result.stderr
+    assert "latency" in result.stdout
+    assert "episodes in" in result.stdout
+    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == ["sensitivity.json", "sensitivity.png"]
+    data = json.loads((tmp_path / "made" / "sensitivity.json").read_text())
+    assert json.loads(run(*asked, "--json").stdout) == data
+    assert [quantity["name"] for quantity in data["quantities"]] == ["latency"]
+
+
 def test_evaluate_exits_with_1_below_the_asked_success(policy, tmp_path):
     family = tmp_path / "late.yaml"
     family.write_text("robot: cartpole\nquantities:\n  latency: {law: fixed, value: 0.4}\n")
@@ -70,6 +104,8 @@ def test_evaluate_exits_with_1_below_the_asked_success(policy, tmp_path):
         (("train", "cartpole", "--randomization", "cartpoles"), "no randomization 'cartpoles'"),
         (("train", "cartpole", "--worlds", "3"), "must be a multiple of workers"),
         (("evaluate", "nowhere"), "nowhere: no such policy folder"),
+        (("coverage", "nowhere", "robot.yaml"), "nowhere: no such policy folder"),
+        (("sensitivity", "nowhere", "--out", "made"), "nowhere: no such policy folder"),
         (("deploy", "nowhere", "--quiet"), "nowhere: no such policy folder"),
         (("deploy", "nowhere", "--ros-args", "joint_states"), "is not a remapping"),
         (("stand-in", "cartpol"), "did you mean 'cartpole'?"),

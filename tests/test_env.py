@@ -94,7 +94,9 @@ def test_one_env_is_one_world_of_the_vector(engine, make):
     single, vector = RobotEnv(**options), make(1, **options)
     rng = np.random.default_rng(0)
     try:
-        assert np.array_equal(single.reset(seed=5)[0], vector.reset(seed=5)[0][0])
+        observation, info = single.reset(seed=5)
+        assert np.array_equal(observation, vector.reset(seed=5)[0][0])
+        assert info["variant"] == vector.simulation.variant.as_dict()
         for _ in range(300):
             action = rng.uniform(-1, 1, 1).astype(np.float32)
             observation, reward, terminated, truncated, info = single.step(action)
@@ -160,9 +162,9 @@ def test_a_world_is_the_same_alone_and_among_64(engine, make):
 def test_an_all_nominal_randomization_changes_no_bit(engine, make):
     robot = load_robot("cartpole")
     space = VariantSpace(robot)
-    nominal = {n: {"law": "fixed", "value": float(v)} for n, v in zip(space.names, space.nominal, strict=True)}
-    finite = {name: law for name, law in nominal.items() if np.isfinite(law["value"])}
-    family = Randomization.from_dict({"robot": "cartpole", "quantities": finite}, robot)
+    values = {name: float(v) for name, v in zip(space.names, space.nominal, strict=True) if np.isfinite(v)}
+    laws = {name: {"law": "fixed", "value": value} for name, value in values.items()}
+    family = Randomization.from_dict({"robot": "cartpole", "quantities": laws}, robot)
     assert len(family.laws) > 20
     plain, made = make(3, engine=engine), make(3, engine=engine, randomization=family)
     assert same(play(plain, 3, 150), play(made, 3, 150))

@@ -29,7 +29,8 @@ ALL = np.arange(8)
 
 def bounds(shared: SharedWidening) -> list[list[float]]:
     names = [FULL.space.index("mass/pole"), FULL.space.index("latency")]
-    return shared.core.randomization.bounds()[:, names].tolist()
+    low, high = shared.core.randomization.bounds()[:, names].tolist()
+    return [low, high]
 
 
 def live(order: tuple[int, ...], batches: int = 12, settings: Any = SETTINGS) -> tuple[SharedWidening, list[Any]]:
@@ -98,7 +99,7 @@ def test_a_curriculum_counts_the_steps_of_all_groups():
 def test_the_state_is_plain_and_restores():
     shared, _ = live((0, 1))
     again = SharedWidening(FULL, SETTINGS, 0, 16)
-    again.core.restore(json.loads(json.dumps(shared.core.state())))
+    again.restore(json.loads(json.dumps(shared.state())))
     assert bounds(again) == bounds(shared)
     assert again.metrics() == shared.metrics()
     drawn = Draws(FULL, 0, 8, 0, again.part(0)).begin(ALL)

@@ -1,5 +1,7 @@
 """Places along a trained range: ends, middle, factors, choices, and what physics bears beyond."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,7 +15,7 @@ from sim2real.trained_range import TrainedRange, trained_ranges
 ROBOT = load_robot("cartpole")
 
 
-def ranges(**quantities: dict[str, object]) -> list[TrainedRange]:
+def ranges(**quantities: Any) -> list[TrainedRange]:
     return trained_ranges(Randomization.from_dict({"robot": "cartpole", "quantities": quantities}, ROBOT))
 
 

@@ -53,4 +53,6 @@ def test_ranges_that_widen_begin_at_the_nominal_robot():
 
 def test_environments_without_a_robot_have_no_randomization():
     worlds = TrainingWorlds(config(environment={"gymnasium": "CartPole-v1"}))
-    assert worlds.full is worlds.randomization is worlds.widening is None
+    assert worlds.full is None
+    assert worlds.randomization is None
+    assert worlds.widening is None

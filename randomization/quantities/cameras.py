@@ -39,7 +39,8 @@ MOUNTING = (
         Quantity(
             name=f"camera_{axis}", per="camera", unit="m", place="camera", members=cameras, nominal=always(0.0),
             meaning=f"shift of the camera {way}, along its own {axis} axis",
-            default=Uniform(low=-0.05, high=0.05), source=f"{_MJP}: 5 cm", minimum=-1.0, maximum=1.0,
+            default=Uniform(low=-0.01, high=0.01), minimum=-1.0, maximum=1.0,
+            source=f"open; {_MJP}: 5 cm, of one on a tripod, which would put an A1's into its trunk",
             context=_TEXTURED,
         )
         for axis, way in _AXES.items()

@@ -22,7 +22,7 @@ from sim2real.tasks.task import Task
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 RESETS = 1000
-BATCH, FEW = 32, 3  # worlds; the same in both engines, so that a case meets the same random numbers in both
+BATCH, FEW = 32, 8  # worlds; the same in both engines, so that a case meets the same random numbers in both
 _GRAVEST = (
     "physics cannot bear it",
     "collisions lost",
@@ -87,11 +87,14 @@ def audit(
 
 
 def _by_size(groups: Mapping[Scenario, Sequence[Case]]) -> dict[int, dict[Scenario, Sequence[Case]]]:
-    """Return the scenarios by how many worlds are to run them at a time: long ones are few."""
-    sizes: dict[int, dict[Scenario, Sequence[Case]]] = {}
-    shortest = min((len(scenario.commands) for scenario in groups), default=0)
+    """Return the scenarios by how many worlds are to run them at a time: few where few are of the same length."""
+    cases_of: dict[int, int] = {}
     for scenario, cases in groups.items():
-        sizes.setdefault(BATCH if len(scenario.commands) == shortest else FEW, {})[scenario] = cases
+        cases_of[len(scenario.commands)] = cases_of.get(len(scenario.commands), 0) + len(cases)
+    sizes: dict[int, dict[Scenario, Sequence[Case]]] = {}
+    for scenario, cases in groups.items():
+        many = cases_of[len(scenario.commands)] > BATCH // 2
+        sizes.setdefault(BATCH if many else FEW, {})[scenario] = cases
     return sizes
 
 
@@ -104,11 +107,11 @@ def _row(
     repeated: Mapping[str, Mapping[str, str]],
 ) -> Row:
     name, quantity = space.names[column], space.quantities[column]
-    findings, reasons, measured = [], [], {}
+    findings: list[Finding] = []
+    judgements, measured = [], {}
     for case in (case for case in trials if case.name == name):
-        found, reason = judge_case(robot, case, trials[case])
-        findings += found
-        reasons.append(reason)
+        judgements.append(judgement := judge_case(robot, case, trials[case]))
+        findings += judgement.findings
         for engine, trial in trials[case].items():
             measured[engine, case.end] = Measured(trial.read_back, trial.effect)
     findings += [
@@ -117,5 +120,6 @@ def _row(
     findings.sort(key=lambda finding: _GRAVEST.index(finding.kind))
     low, high = bounds[:, column].tolist()
     nominal = float(space.nominal[column])
-    reason = reasons[0] if reasons and all(reasons) else ""
-    return Row(name, quantity.name, quantity.unit, nominal, low, high, measured, tuple(findings), reason)
+    reason = judgements[0].reason if judgements and all(judgement.reason for judgement in judgements) else ""
+    agreements = tuple(j.agreement for j in judgements if j.agreement is not None)
+    return Row(name, quantity.name, quantity.unit, nominal, low, high, measured, tuple(findings), reason, agreements)

@@ -3,6 +3,7 @@
 The changes of both trajectories are compared as vectors over time and coordinates, in the stretch where both engines
 solve the same equations: the whole rollout of a bolted robot; for a free one the flight until the first contact, or
 where the effect begins with a contact, `AFTER` seconds from then, before small differences of two contact solvers grow.
+Of the coordinates, those count in which the effect stands out of what the engines differ by anyway in this motion.
 """
 
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from sim2real.audit.trials import Trial
 Array = NDArray[np.float64]
 
 AFTER = 0.1  # [s]
+STANDS_OUT = 3.0  # times what the engines differ by anyway
 NOTICEABLE = 1e-7  # [rad | m] an RMS change below is not compared
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """cosine: of the angle between both changes, 1 for the same direction; ratio: of the sizes, engine over other."""
+    """cosine: of the angle between both changes, 1 for the same direction; ratio: of the sizes, one over the other."""
 
     cosine: float
     ratio: float
@@ -29,22 +31,29 @@ class Agreement:
 def agreement(one: Trial, other: Trial, control_dt: float) -> Agreement | None:
     """Compare two engines' trials of the same case; None where there is too little to compare."""
     a, b = one.moved, other.moved
-    end = min(one.base.landing, other.base.landing)
-    flight = slice(0, end)
-    if max(_rms(a[flight]), _rms(b[flight])) < NOTICEABLE:
+    stretch = slice(0, min(one.base.landing, other.base.landing))
+    if max(_size(a[stretch]), _size(b[stretch])) < NOTICEABLE:
         began = min(_began(a), _began(b))
-        flight = slice(began, began + max(2, round(AFTER / control_dt)))
-    a, b = a[flight], b[flight]
-    sizes = _rms(a), _rms(b)
-    if max(sizes) < NOTICEABLE or not np.isfinite(sizes).all():
+        stretch = slice(began, began + max(2, round(AFTER / control_dt)))
+    a, b = a[stretch], b[stretch]
+    anyway = _rms((one.base.motion - other.base.motion)[stretch])
+    counts = np.maximum(_rms(a), _rms(b)) > np.maximum(STANDS_OUT * anyway, NOTICEABLE)
+    sizes = _size(a[:, counts]), _size(b[:, counts])
+    if not counts.any() or not np.isfinite(sizes).all():
         return None
     if min(sizes) == 0.0:
         return Agreement(0.0, np.inf if sizes[1] == 0.0 else 0.0)
-    return Agreement(float((a * b).mean() / (sizes[0] * sizes[1])), sizes[0] / sizes[1])
+    product = float((a[:, counts] * b[:, counts]).mean())
+    return Agreement(product / (sizes[0] * sizes[1]), sizes[0] / sizes[1])
 
 
-def _rms(array: Array) -> float:
-    return float(np.sqrt((array**2).mean())) if array.size else 0.0
+def _rms(motion: Array) -> Array:
+    """Return the RMS over time of each coordinate: (n,); 0 for no time."""
+    return np.sqrt((motion**2).mean(axis=0)) if len(motion) else np.zeros(motion.shape[1])
+
+
+def _size(motion: Array) -> float:
+    return float(np.sqrt((motion**2).mean())) if motion.size else 0.0
 
 
 def _began(moved: Array) -> int:

@@ -1,14 +1,15 @@
 """Verdicts: what the numbers of a case mean, each bound with its reason."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
 
 from robots import Robot
 from sim2real.audit.cases import Case
-from sim2real.audit.compare import agreement
-from sim2real.audit.mechanics import idle
+from sim2real.audit.compare import Agreement, agreement
+from sim2real.audit.mechanics import Idle, idle
 from sim2real.audit.trials import Trial
 from sim2real.audit.verdict import Finding
 
@@ -19,20 +20,35 @@ SINKS = 0.03  # [m] into the floor at rest: 50 kg on four contacts of 1e4 N/m si
 FLOATS = 0.15  # [m] above the floor at the end: half as much again as the robot is dropped from
 RATIO = 2.0  # between the sizes of both engines' effects; see `compare`
 CONTACT_RATIO = 5.0  # the same for contacts, whose softness the engines model by different laws
+BOUNDS = {"armature": 4.0}  # PyBullet has none: its rotors turn with their parents too, where these have the same axis
 OPPOSED = -0.2  # cosine between both effects below which they have different signs
 
 
-def judge_case(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> tuple[list[Finding], str]:
-    """Return what is wrong with a case, gravest first, and why it may do nothing ("" where it must act)."""
-    findings, reason = [], idle(robot, next(iter(trials.values())))
+@dataclass(frozen=True)
+class Judgement:
+    """What is wrong with a case; why it may do nothing, "" where it acts; how the engines agree, None if not compared."""
+
+    findings: tuple[Finding, ...]
+    reason: str
+    agreement: Agreement | None
+
+
+def judge_case(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> Judgement:
+    """Judge one case by its trials in one or two engines."""
+    findings: list[Finding] = []
+    reasons = []
     for engine, trial in trials.items():
+        reason = idle(robot, trial)
         findings += _alone(robot, engine, case, trial, reason)
-    if len(trials) == 2 and not findings and not reason and case.quantity.place != "sensor":
-        findings += _together(robot, case, trials)
-    return findings, reason
+        reasons.append("" if reason is None or trial.effect > LEAST else reason.why)
+    agreed = None
+    if len(trials) == 2 and not findings and not any(reasons) and case.quantity.place != "sensor":
+        agreed = agreement(*trials.values(), robot.control_dt)
+        findings += _together(case, tuple(trials), agreed)
+    return Judgement(tuple(findings), reasons[0] if all(reasons) else "", agreed)
 
 
-def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: str) -> list[Finding]:
+def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: Idle | None) -> list[Finding]:
     at = f"at {case.value:g} {case.quantity.unit}"
     if not trial.healthy or not np.isfinite(trial.motion).all():
         return [Finding("physics cannot bear it", engine, f"{at} the world diverges")]
@@ -50,16 +66,18 @@ def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: str) -> 
     return found
 
 
-def _effect(engine: str, case: Case, trial: Trial, reason: str, at: str) -> list[Finding]:
+def _effect(engine: str, case: Case, trial: Trial, reason: Idle | None, at: str) -> list[Finding]:
     found = []
     value = trial.read_back
     if value is not None and not _near(value, case.value, case.nominal):
         kind = "no effect" if _near(value, case.nominal, case.value) and trial.effect <= LEAST else "wrong value"
         found.append(Finding(kind, engine, f"{at} the engine has {value:g}"))  # type: ignore[arg-type]
-    elif not reason and trial.effect <= LEAST:
+    elif reason is None and trial.effect <= LEAST:
         found.append(Finding("no effect", engine, f"{at} nothing moves otherwise in '{trial.base.scenario.name}'"))
-    elif reason and trial.effect > IDLE:
-        found.append(Finding("acts elsewhere", engine, f"{at} it moves the robot by {trial.effect:.2g}, but {reason}"))
+    elif reason is not None and reason.surely and trial.effect > IDLE:
+        found.append(
+            Finding("acts elsewhere", engine, f"{at} something changes by {trial.effect:.2g}, but {reason.why}")
+        )
     return found
 
 
@@ -81,17 +99,17 @@ def _support(robot: Robot, trial: Trial) -> str | None:
     return None
 
 
-def _together(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> list[Finding]:
-    (first, one), (second, other) = trials.items()
-    agreed = agreement(one, other, robot.control_dt)
+def _together(case: Case, engines: tuple[str, ...], agreed: Agreement | None) -> list[Finding]:
     if agreed is None:
         return []
     at = f"at {case.value:g} {case.quantity.unit}"
     if agreed.cosine < OPPOSED:
-        return [
-            Finding("engines disagree", "", f"{at} they move it in opposite directions (cosine {agreed.cosine:.2f})")
-        ]
-    bound = CONTACT_RATIO if case.quantity.per == "touching body" else RATIO
+        text = f"{at} they move it in opposite directions (cosine {agreed.cosine:.2f})"
+        return [Finding("engines disagree", "", text)]
+    usual = CONTACT_RATIO if case.quantity.per in ("touching body", "floor") else RATIO
+    bound = BOUNDS.get(case.quantity.name, usual)
     if not 1 / bound <= agreed.ratio <= bound:
-        return [Finding("engines disagree", "", f"{at} {first} moves it {agreed.ratio:.2g} times as far as {second}")]
+        first, second = engines
+        text = f"{at} {first} moves it {agreed.ratio:.2g} times as far as {second}"
+        return [Finding("engines disagree", "", text)]
     return []

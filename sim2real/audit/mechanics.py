@@ -6,11 +6,12 @@ Worked out from the model and the motion, not from lists of names:
   on its axis.
 - A joint's damping, friction, rotor and limits are felt where it moves, or comes up to a limit.
 - A contact is felt where the body touches the floor.
-- A motor's limits are felt where it is asked for more than the least of them.
+- A motor's limits are felt where it is asked for more than they allow.
+- A sensor's scale and steps are felt where it reads something, its rate where it is lower than that of control.
 All else must show.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,47 +21,109 @@ from robots import Robot
 from robots.kinematics import gravity_torques, mass_matrix, sources
 from robots.model import Inertial, Link, Pose, RobotModel
 from sim2real.audit.trials import Trial
+from sim2real.sim.actuators import servo
 
 Array = NDArray[np.float64]
 
 FELT = 1e-6  # share of an acceleration that is more than rounding
 STILL = 1e-6  # [rad or m] a joint that moves less stands still
+SPARE = 0.02  # share of its largest effort that a motor has left, if it is never asked for all
 _POSES = 4  # looked at, of those that a motion goes through
 
 
-def idle(robot: Robot, trial: Trial) -> str:
-    """Return why a case can do nothing in its scenario, or "" where it must do something."""
-    case, base = trial.case, trial.base
-    quantity, member = case.quantity, case.member
-    if quantity.per == "body":
-        body = robot.merged.model.link(member)
-        if body.inertial is not None and not _felt(robot, _changed(body, quantity.name, case.value), base.motion):
-            return "no motion of the robot feels it"
-    elif quantity.per == "touching body":
-        if member not in base.touched:
-            return "this body never touches the floor"
-    elif "joint" in quantity.per and quantity.place == "engine":
-        q = base.motion[:, robot.joint_index(member)]
+@dataclass(frozen=True)
+class Idle:
+    """Why a case may do nothing; `surely`: and must not do anything either."""
+
+    why: str
+    surely: bool = True
+
+
+def idle(robot: Robot, trial: Trial) -> Idle | None:
+    """Return why a case does nothing, or may do nothing, in its scenario; None where it must do something."""
+    for test in (_body_idle, _contact_idle, _joint_idle, _motor_idle, _sensor_idle, _gravity_idle):
+        if (found := test(robot, trial)) is not None:
+            return found
+    return None
+
+
+def _body_idle(robot: Robot, trial: Trial) -> Idle | None:
+    case = trial.case
+    if case.quantity.per != "body":
+        return None
+    body = robot.merged.model.link(case.member)
+    changed = _changed(body, case.quantity.name, case.value)
+    return None if _felt(robot, changed, trial.base.motion) else Idle("no motion of the robot feels it")
+
+
+def _contact_idle(_: Robot, trial: Trial) -> Idle | None:
+    if trial.case.quantity.per == "touching body" and trial.case.member not in trial.base.touched:
+        return Idle("this body never touches the floor", surely=False)  # not at the end of any control period
+    return None
+
+
+def _joint_idle(robot: Robot, trial: Trial) -> Idle | None:
+    quantity = trial.case.quantity
+    if "joint" in quantity.per and quantity.place == "engine":
+        q = trial.base.motion[:, robot.joint_index(trial.case.member)]
         if np.ptp(q) < STILL:
-            return "this joint cannot move"
-    elif quantity.name == "rate_limit":
-        if _fastest(robot, trial) <= case.value:
-            return "no command changes faster"
-    elif quantity.unit == "Hz":
-        if case.value >= robot.file.control_hz:
-            return "it reads once a control period as before"
-    elif quantity.name.startswith("gravity_"):
-        axis = "xyz".index(quantity.name[-1])
-        if robot.fixed_base and not any(_leans(robot, q, axis) for q in _poses(robot, base.motion)):
-            return "no joint moves along this axis"
-    return ""
+            return Idle("this joint cannot move", surely=False)
+    return None
 
 
-def _fastest(robot: Robot, trial: Trial) -> float:
-    """Return the fastest change of the motor's command, which steps within one physics step [1/s of the command]."""
-    column = robot.actuator_names.index(trial.case.member)
-    steps = np.abs(np.diff(trial.base.scenario.commands[:, column]))
-    return float(steps.max(initial=0.0)) / (robot.control_dt / robot.substeps)
+def _motor_idle(robot: Robot, trial: Trial) -> Idle | None:
+    """Limits of motors act where they are met: worked out along the motion, at the beginning of each control period."""
+    name = trial.case.quantity.name
+    if name == "rate_limit" and not _rate_acts(robot, trial):
+        return Idle("no command that changes faster changes the effort", surely=False)
+    if name in ("no_load_speed", "supply_voltage"):
+        motors = [trial.case.member] if trial.case.member else list(robot.actuator_names)
+        if all(_spare(robot, trial, motor) > SPARE for motor in motors):
+            return Idle("no motor is asked for all that it has", surely=False)
+    return None
+
+
+def _sensor_idle(robot: Robot, trial: Trial) -> Idle | None:
+    case = trial.case
+    if case.quantity.place != "sensor":
+        return None
+    if case.quantity.unit == "Hz" and case.value >= robot.file.control_hz:
+        return Idle("it reads once a control period, as before")
+    if case.quantity.name.endswith(("_scale", "_resolution")):
+        readings = trial.base.senses[:, trial.base.columns_of(case.quantity.name.rpartition("_")[0], case.member)]
+        if not readings.any():
+            return Idle("this sensor reads 0 all along")
+    return None
+
+
+def _gravity_idle(robot: Robot, trial: Trial) -> Idle | None:
+    name = trial.case.quantity.name
+    if not name.startswith("gravity_") or not robot.fixed_base:
+        return None
+    leans = any(_leans(robot, q, "xyz".index(name[-1])) for q in _poses(robot, trial.base.motion))
+    return None if leans else Idle("no joint moves along this axis")
+
+
+def _rate_acts(robot: Robot, trial: Trial) -> bool:
+    """Whether, in the first physics step of some control period, the limited command gives another effort."""
+    motor = robot.actuator_names.index(trial.case.member)
+    actuator, column = robot.actuators[motor], robot.actuated[motor]
+    law, most = servo(actuator), trial.case.value * robot.control_dt / robot.substeps
+    command = trial.base.scenario.commands[:, motor]
+    q, dq = trial.base.motion[:-1, column], trial.base.speed[:-1, column]
+    before, after = command[:-1], command[1:]
+    limited = np.clip(after, before - most, before + most)
+    efforts = (
+        np.clip(law.gain * c + law.stiffness * q + law.damping * dq, -actuator.effort, actuator.effort)
+        for c in (after, limited)
+    )
+    return not np.array_equal(*efforts)
+
+
+def _spare(robot: Robot, trial: Trial, motor: str) -> float:
+    """Return the least share of its largest effort that a motor has left, at the end of all control periods."""
+    column = robot.actuator_names.index(motor)
+    return 1.0 - float(np.abs(trial.base.effort[:, column]).max()) / robot.actuators[column].effort
 
 
 def _poses(robot: Robot, motion: Array) -> Array:
@@ -78,7 +141,8 @@ def _leans(robot: Robot, q: Array, axis: int) -> bool:
 def _changed(link: Link, quantity: str, value: float) -> Link:
     """Return a body as a Variant makes it; unchanged for a quantity that is not known here."""
     inertial = link.inertial
-    assert inertial is not None
+    if inertial is None:
+        return link
     x, y, z = inertial.origin.xyz
     scaled = tuple(value * component for component in inertial.inertia)
     match quantity:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim2real.audit.read_back import Held, Snapshot, held
-from sim2real.sim.mujoco_floor import FIELD
+from sim2real.sim.mujoco_floor import FIELD, PLANE
 from sim2real.sim.mujoco_model import body_name
 
 Array = NDArray[np.float64]
@@ -80,7 +80,6 @@ class MujocoReader:
             seen[field] = Held(owners, values)
         return seen
 
-
     def _contacts(self, model: Any) -> tuple[Array, Array, Array]:
         """Return restitution [1], stiffness [N/m] and damping [N s/m] of each body's first shape on a massless floor.
 
@@ -122,7 +121,8 @@ def _owners(model: Any, field: str) -> Iterator[str]:
         if kind == "dof":
             yield str(mujoco.mj_id2name(model, _OBJECTS["jnt"], int(model.dof_jntid[index])))
         elif kind == "geom":
-            yield model.body(int(model.geom_bodyid[index])).name
+            body = int(model.geom_bodyid[index])
+            yield model.body(body).name if body else PLANE
         elif kind in _OBJECTS:
             yield str(mujoco.mj_id2name(model, _OBJECTS[kind], index))
         else:

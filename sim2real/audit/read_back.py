@@ -62,8 +62,6 @@ _JOINT = {"damping": ("damping",), "friction": ("friction",), "limit_offset": ("
 _JOINT |= {"armature": ("armature", "inertia", "mass")}
 _WORLD = {f"gravity_{axis}": ("gravity",) for axis in "xyz"}
 _WORLD |= {"ground_friction": ("sliding", "rolling", "spinning")}
-_FLOOR = ("geom_pos", "geom_quat", "geom_sameframe", "body_pos", "body_quat", "hfield_data")
-_WORLD |= {name: _FLOOR for name in ("slope", "slope_direction", "roughness", "step_height", "stone_height", "terrain_seed")}
 FIELDS: Mapping[str, tuple[str, ...]] = _BODY | _CONTACT | _JOINT | _WORLD
 
 
@@ -130,13 +128,17 @@ def _differing(a: Array, b: Array, least: float) -> list[int]:
         return []
     finite = np.where(np.isfinite(a), np.abs(a), 0.0).max(axis=1, keepdims=True, initial=0.0)
     with np.errstate(invalid="ignore"):
-        same = (a == b) | (np.abs(a - b) <= np.maximum(ROUNDING * finite, max(least, 1e-12))) | (np.isnan(a) & np.isnan(b))
+        same = (
+            (a == b) | (np.abs(a - b) <= np.maximum(ROUNDING * finite, max(least, 1e-12))) | (np.isnan(a) & np.isnan(b))
+        )
     return np.flatnonzero(~same.all(axis=1)).tolist()
 
 
 def strays(robot: Robot, quantity: Quantity, member: str, changed: list[tuple[str, str]]) -> list[str]:
     """Return which changed numbers are none of a coordinate's business, as "field of owner"."""
     allowed = FIELDS.get(quantity.name, ())
+    if quantity.per == "floor":
+        changed = [(field, owner) for field, owner in changed if not owner.startswith("floor")]
     owners = {member}
     if member in robot.joint_names:
         owners.add(robot.model.joint(member).child)

@@ -9,15 +9,13 @@ from numpy.typing import NDArray
 from robots import Robot
 from sim2real.audit.cases import Case
 from sim2real.audit.read_back import Reader, Snapshot, changes, strays, value_of
-from sim2real.audit.scenario import Scenario, touching
-from sim2real.audit.worlds import Rollout, Worlds
-from sim2real.sim.rotations import compose, inverse, rotate
-from sim2real.sim.terrain import Grounds, heights
+from sim2real.audit.footing import clearance, touched
+from sim2real.audit.scenario import Scenario
+from sim2real.audit.worlds import Columns, Rollout, Worlds
+from sim2real.sim.terrain import Grounds
 
 Array = NDArray[np.float64]
 Progress = Callable[[int], None]
-
-GRAZES = 0.003  # [m] above the floor, a body counts as touching it
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,10 +29,16 @@ class Baseline:
     scenario: Scenario
     motion: Array
     senses: Array
+    speed: Array
     effort: Array
     landing: int
     touched: frozenset[str]
     held: Snapshot
+    columns: Columns
+
+    def columns_of(self, sensor: str, member: str) -> list[int]:
+        """Return the columns of `senses` that a sensor's quantity is about, e.g. those of ("gyro", "x")."""
+        return self.columns.get((sensor, member), [])
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +94,8 @@ def batches(groups: Mapping[Scenario, Sequence[Case]], size: int) -> Iterator[li
     for scenario, cases in groups.items():
         present = False
         for case in cases:
-            if len(batch) + (1 if present else 2) > size - 1:
+            other = bool(batch) and len(batch[0].scenario.commands) != len(scenario.commands)
+            if other or len(batch) + (1 if present else 2) > size - 1:
                 yield _filled(batch, size)
                 batch, present = [], False
             if not present:
@@ -159,16 +164,24 @@ class Trials:
             self.leaks.append(text)
 
     def _baseline(self, scenario: Scenario, rollout: Rollout, world: int, held: Snapshot) -> Baseline:
-        motion = rollout.motion[world]
-        landing, touched = len(motion), set[str]()
+        motion, n_joints = rollout.motion[world], self._robot.n_joints
+        floor: list[set[str]] = []
         if not self._robot.fixed_base:
-            for period, (row, base) in enumerate(zip(motion, rollout.base[world], strict=True)):
-                heights = touching(self._robot, row[: self._robot.n_joints], base[:3], base[3:])
-                here = {body for body, height in heights.items() if height < GRAZES}
-                touched |= here
-                landing = min(landing, period) if here else landing
+            floor = [
+                touched(self._robot, q, base) for q, base in zip(motion[:, :n_joints], rollout.base[world], strict=True)
+            ]
+        landing = next((period for period, bodies in enumerate(floor) if bodies), len(motion))
+        feet = frozenset[str]().union(*floor)
         return Baseline(
-            scenario, motion, rollout.senses[world], rollout.effort[world], landing, frozenset(touched), held
+            scenario,
+            motion,
+            rollout.senses[world],
+            rollout.speed[world],
+            rollout.effort[world],
+            landing,
+            feet,
+            held,
+            self._worlds.columns,
         )
 
     def _trial(self, case: Case, base: Baseline, rollout: Rollout, world: int, held: Snapshot) -> Trial:
@@ -176,7 +189,8 @@ class Trials:
         if not self._robot.fixed_base and np.isfinite(motion[-1]).all():
             values = base.scenario.base.copy()
             values[self._worlds.engine.space.index(case.name)] = case.value
-            under, over = self._rest(values, motion[-1], rollout.base[world, -1])
+            ground = self._grounds.ground(values)
+            under, over = clearance(self._robot, ground, motion[-1, : self._robot.n_joints], rollout.base[world, -1])
         changed = changes(base.held, held)
         return Trial(
             case,
@@ -189,12 +203,3 @@ class Trials:
             value_of(case.quantity, case.member, case.nominal, base.held, held),
             tuple(strays(self._robot, case.quantity, case.member, changed)),
         )
-
-    def _rest(self, values: Array, motion: Array, place: Array) -> tuple[float, float]:
-        """Return how far the robot's lowest point is under the floor's lowest point, and over its highest [m]."""
-        ground = self._grounds.ground(values)
-        level = inverse(np.array(ground.tilt))
-        position, quaternion = rotate(level, place[:3]), compose(level, place[3:])
-        lowest = min(touching(self._robot, motion[: self._robot.n_joints], position, quaternion).values())
-        field = heights(ground) if ground.uneven else np.zeros(1)
-        return float(field.min()) - lowest, lowest - float(field.max())

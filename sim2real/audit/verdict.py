@@ -6,6 +6,7 @@ from math import isfinite
 from typing import Any, Literal
 
 from sim2real.audit.cases import End
+from sim2real.audit.compare import Agreement
 
 Kind = Literal[
     "no effect",
@@ -49,7 +50,8 @@ class Measured:
 class Row:
     """One coordinate: values in the unit of its quantity, what each engine made of them, and the findings.
 
-    ends: by engine and end; reason: why mechanics lets a coordinate do nothing here, if it does
+    ends: by engine and end; reason: why mechanics lets a coordinate do nothing here, if it does; agreements: of the
+    engines, for the ends at which they could be compared
     """
 
     name: str
@@ -61,6 +63,7 @@ class Row:
     ends: Mapping[tuple[str, End], Measured]
     findings: tuple[Finding, ...] = ()
     reason: str = ""
+    agreements: tuple[Agreement, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -84,6 +87,7 @@ class Row:
             "verdict": self.verdict,
             "findings": [{"kind": f.kind, "engine": f.engine, "text": f.text} for f in self.findings],
             "reason": self.reason,
+            "engines": [{"cosine": a.cosine, "ratio": _plain(a.ratio)} for a in self.agreements],
         }
 
 

@@ -106,9 +106,13 @@ class Motors:
         self.strength, self.zero, self.dead_zone = np.ones(shape), np.zeros(shape), np.zeros(shape)
         self.half_play, self.no_load_speed, self.rate = np.zeros(shape), np.full(shape, np.inf), np.full(shape, np.inf)
         self.voltage = np.ones((n_worlds, 1))
+        self._all_position = bool(self._position.all())
+        self._softness = np.zeros(shape)  # command for each unit of effort
+        self._servo_zero = np.zeros(shape)
         self.lead = np.zeros(shape)  # how far the motor's side is ahead of the joint, within the play
         self._target = np.zeros(shape)  # of the rate limit
-        self._see()
+        self._uses = np.zeros((n_worlds, 6), dtype=bool)
+        self._see(np.arange(n_worlds))
 
     def take(self, values: Array, worlds: Index) -> None:
         """Take what Variants (len(worlds), space.size) say of the motors of `worlds`."""
@@ -122,16 +126,22 @@ class Motors:
         self.dead_zone[worlds], self.half_play[worlds] = values[:, block("dead_zone")], values[:, block("backlash")] / 2
         self.no_load_speed[worlds], self.rate[worlds] = values[:, block("no_load_speed")], values[:, block("rate_limit")]
         self.voltage[worlds] = values[:, block("supply_voltage")]
-        self._see()
+        self._softness[worlds] = 1.0 / np.where(self.gain[worlds] == 0, np.inf, self.gain[worlds])
+        self._servo_zero[worlds] = np.where(self._position, self.zero[worlds], 0.0)
+        self._see(worlds)
 
-    def _see(self) -> None:
-        """Note which parts of the model are in use at all; what is not costs nothing."""
-        self._sagging, self._limited = bool(np.isfinite(self.no_load_speed).any()), bool(np.isfinite(self.rate).any())
-        self._playing, self._dead = bool(self.half_play.any()), bool(self.dead_zone.any())
-        self._shifted = self._position & self.zero.any(axis=0)
-        self.steady = ~np.isfinite(self.no_load_speed).any(axis=1)  # (n_worlds,) limits that do not fall with speed
-        play = (self.half_play > 0) & (self._position | self._velocity)
-        self.affine = self.steady & ~play.any(axis=1) & ~self.dead_zone.any(axis=1)  # (n_worlds,) see `torque`
+    def _see(self, worlds: Index) -> None:
+        """Note which parts of the model the worlds use; what no world uses costs nothing."""
+        uses, servo = self._uses, self._position | self._velocity
+        uses[worlds, 0] = (self.no_load_speed[worlds] < np.inf).any(axis=1)
+        uses[worlds, 1] = (self.rate[worlds] < np.inf).any(axis=1)
+        uses[worlds, 2] = self.half_play[worlds].any(axis=1)
+        uses[worlds, 3] = self.dead_zone[worlds].any(axis=1)
+        uses[worlds, 4] = self.zero[worlds].any(axis=1)
+        uses[worlds, 5] = (self.half_play[worlds] * servo).any(axis=1)
+        self._sagging, self._limited, self._playing, self._dead, self._shifted, _ = uses.any(axis=0).tolist()
+        self.steady = ~uses[:, 0]  # (n_worlds,) limits that do not fall with speed
+        self.affine = ~(uses[:, 0] | uses[:, 3] | uses[:, 5])  # (n_worlds,) where a clipped linear law is all there is
 
     def reset(self, hold: Array, worlds: Index) -> None:
         """Begin at rest with the command `hold` (len(worlds), n_actuators), in the middle of the play."""
@@ -175,11 +185,15 @@ class Motors:
 
     def engaged(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
         """Return the command that the law is to follow, seen from the joint: without zero offset, across the play."""
-        if self._shifted.any():
-            command = command - np.where(self._position, self.zero[worlds], 0.0)
+        if self._shifted:
+            command = command - self._servo_zero[worlds]
         if not self._playing:
             return command
         half, lead = self.half_play[worlds], self.lead[worlds]
+        if self._all_position:
+            error = np.minimum(np.maximum(command - q, -half), half)
+            self.lead[worlds] = error
+            return command - error
         error = np.clip(command - q, -half, half)
         crossing = np.clip(lead + (command - dq) * dt, -half, half)
         pushing = np.where(command == 0, lead, np.copysign(half, command))
@@ -196,12 +210,12 @@ class Motors:
             last, half = control[:, -1], self.half_play[worlds]
             resting = self._position | self._velocity | (last == 0)
             self.lead[worlds] = np.where(resting, self.lead[worlds], np.copysign(half, last))
-        if not self._shifted.any():
+        if not self._shifted:
             return control
-        return control - np.where(self._position, self.zero[worlds], 0.0)[:, None]
+        return control - self._servo_zero[worlds, None]
 
-    def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Index) -> tuple[Array, Array, Array]:
-        """Return (command, least, largest effort) with which the bare law, times strength, gives what `torque` gives.
+    def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Index) -> tuple[Array, Array]:
+        """Return commands, and least and largest efforts (k, n_actuators, 2), that make the bare law give `torque`.
 
         For an engine that computes the law itself, implicitly, and knows no more than that.
         """
@@ -210,10 +224,13 @@ class Motors:
         if self._dead:
             dead, gain = self.dead_zone[worlds], self.gain[worlds]
             asked = gain * command + self.stiffness[worlds] * q + self.damping[worlds] * dq
-            command = command - np.clip(asked, -dead, dead) / np.where(gain == 0, np.inf, gain)
-            low, high = low - np.clip(low, -dead, dead), high - np.clip(high, -dead, dead)
-        strength = self.strength[worlds]
-        return command, strength * low, strength * high
+            command = command - np.minimum(np.maximum(asked, -dead), dead) * self._softness[worlds]
+            low = low - np.minimum(np.maximum(low, -dead), dead)
+            high = high - np.minimum(np.maximum(high, -dead), dead)
+        efforts = np.empty((*low.shape, 2))
+        np.multiply(self.strength[worlds], low, out=efforts[..., 0])
+        np.multiply(self.strength[worlds], high, out=efforts[..., 1])
+        return command, efforts
 
     def encoder_offset(self) -> Array:
         """How much more than the joint's position its encoder reads: (n_worlds, n_actuators) [rad | m]."""
@@ -222,7 +239,7 @@ class Motors:
     @property
     def is_off(self) -> bool:
         """Whether any encoder reads something else than its joint's position."""
-        return self._playing or bool(self.zero.any())
+        return self._playing or self._shifted
 
 
 def holding_command(robot: Robot, q: Array) -> Array:

@@ -12,8 +12,9 @@ Measured on PyBullet 3.2.7, or read in its source:
   they cannot be taken back.
 - A world that has to forget one of these is loaded again (`outgrown`). Setting a body's collision filter would make it
   forget too, but changes the order in which contacts are solved, and so the last bits of all that follows.
-- changeDynamics takes one value a call: of several it may drop all but one.
 """
+
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,15 @@ with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
 _change = pybullet.changeDynamics
-_KINDS = ("sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness")
+_OF_BODIES = (
+    "sliding_friction",
+    "rolling_friction",
+    "spinning_friction",
+    "restitution",
+    "contact_stiffness",
+    "contact_damping",
+)
+_RIGID = -1.0  # no stiffness is set, which is Bullet's own way of keeping bodies apart
 
 
 class Contacts:
@@ -41,10 +50,11 @@ class Contacts:
         self._grounds, self._client, self._body = grounds, client, body
         self._grip = float(np.sqrt(robot.file.ground_friction)) or 1.0
         self._floor_grip = self._grip
-        self._soft = False
         self._links = [links[name] for name in space.members[space.block("sliding_friction")]]
-        self._bounces = np.zeros(len(self._links), dtype=bool)
-        self._blocks = {name: space.block(name) for name in (*_KINDS, "contact_damping", "ground_friction")}
+        self._bounces, self._soft = (np.zeros(len(self._links), dtype=bool) for _ in range(2))
+        self._blocks = {name: space.block(name) for name in ("restitution", "contact_stiffness", "ground_friction")}
+        columns = np.arange(space.size)
+        self._of_bodies = np.stack([columns[space.block(name)] for name in _OF_BODIES])
         for link in links.values():  # of a bolted robot, for its links among each other
             _change(body, link, lateralFriction=self._grip, physicsClientId=client)
         if not robot.fixed_base:
@@ -53,9 +63,8 @@ class Contacts:
 
     def outgrown(self, values: Array) -> bool:
         """Whether a Variant needs what Bullet cannot change once bodies have met: see the module."""
-        block = self._blocks["restitution"]
-        rigid = bool(np.isinf(values[self._blocks["contact_stiffness"]]).any())
-        return (self._soft and rigid) or not np.array_equal(values[block] > 0, self._bounces)
+        bounces, rigid = values[self._blocks["restitution"]] > 0, np.isinf(values[self._blocks["contact_stiffness"]])
+        return bool((self._soft & rigid).any() or (self._bounces != bounces).any())
 
     def apply(self, values: Array, changed: NDArray[np.bool_]) -> None:
         """Set what has changed of a Variant (space.size,)."""
@@ -67,26 +76,16 @@ class Contacts:
             self._floor_grip = float(values[self._blocks["ground_friction"]][0]) * self._grip
             for body in self._floor.bodies:
                 _change(body, -1, lateralFriction=self._floor_grip, physicsClientId=self._client)
-        for kind, option in (
-            ("sliding_friction", "lateralFriction"),
-            ("rolling_friction", "rollingFriction"),
-            ("spinning_friction", "spinningFriction"),
-        ):
-            self._set(kind, option, values, changed, 1.0 / self._grip)
-        self._set("restitution", "restitution", values, changed, 1.0)
+        self._soft |= values[self._blocks["contact_stiffness"]] < inf
         self._blindfold(values)
-        self._soften(values, changed)
+        rows = values[self._of_bodies]  # one for each of `_OF_BODIES`
+        for k in np.flatnonzero(changed[self._of_bodies].any(axis=0)).tolist():
+            self._meet(self._links[k], *rows[:, k].tolist())
 
     def _greet(self, floor: int) -> None:
         """Give a body of the floor its share in all contacts."""
         _change(floor, -1, restitution=1.0, physicsClientId=self._client)
         _change(floor, -1, lateralFriction=self._floor_grip, physicsClientId=self._client)
-
-    def _set(self, kind: str, option: str, values: Array, changed: NDArray[np.bool_], factor: float) -> None:
-        block = self._blocks[kind]
-        for k in np.flatnonzero(changed[block]).tolist():
-            setting = {option: float(values[block][k]) * factor}
-            _change(self._body, self._links[k], physicsClientId=self._client, **setting)
 
     def _blindfold(self, values: Array) -> None:
         bounces = values[self._blocks["restitution"]] > 0
@@ -94,10 +93,19 @@ class Contacts:
             _change(self._body, self._links[k], contactProcessingThreshold=0.0, physicsClientId=self._client)
         self._bounces = bounces
 
-    def _soften(self, values: Array, changed: NDArray[np.bool_]) -> None:
-        stiffness, damping = self._blocks["contact_stiffness"], self._blocks["contact_damping"]
-        soft = np.isfinite(values[stiffness]) & (changed[stiffness] | changed[damping])
-        for k in np.flatnonzero(soft).tolist():
-            both = {"contactStiffness": float(values[stiffness][k]), "contactDamping": float(values[damping][k])}
-            _change(self._body, self._links[k], physicsClientId=self._client, **both)
-            self._soft = True
+    def _meet(
+        self, link: int, sliding: float, rolling: float, spinning: float, bounce: float, stiffness: float, damping: float
+    ) -> None:
+        """Set how one body meets the floor."""
+        soft = stiffness < inf
+        _change(
+            self._body,
+            link,
+            lateralFriction=sliding / self._grip,
+            rollingFriction=rolling / self._grip,
+            spinningFriction=spinning / self._grip,
+            restitution=bounce,
+            contactStiffness=stiffness if soft else _RIGID,
+            contactDamping=damping if soft else _RIGID,
+            physicsClientId=self._client,
+        )

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 
 from robots import Robot, write_urdf
+from robots.mesh.read import parse_mesh, read_bytes
+from robots.mesh.stl import stl_bytes
 from robots.mesh.visual import visual_mesh
 from robots.model import Mesh, RobotModel, Shape, Sphere
 from sim2real.errors import EngineError
@@ -122,15 +124,26 @@ class BulletScene:
 
 
 def _readable(model: RobotModel, folder: Path) -> RobotModel:
-    """Return a model whose visuals PyBullet draws as they are; raise RobotError for a mesh that is broken."""
+    """Return a model whose visuals PyBullet draws as they are, with files of ours in `folder`.
+
+    Raise RobotError for a mesh that is broken.
+    """
     ball = folder / "ball.obj"
     ball.write_text(_ball())
-    links = (replace(link, visuals=tuple(_drawable(shape, ball) for shape in link.visuals)) for link in model.links)
+    links = [
+        replace(link, visuals=tuple(_drawable(s, ball, f"{i}-{k}") for k, s in enumerate(link.visuals)))
+        for i, link in enumerate(model.links)
+    ]
     return replace(model, links=tuple(links))
 
 
-def _drawable(shape: Shape, ball: Path) -> Shape:
+def _drawable(shape: Shape, ball: Path, name: str) -> Shape:
     match shape.geometry:
+        case Mesh(path, scale) if np.prod(scale) < 0:  # mirrored, PyBullet shows a mesh from the inside
+            surface = parse_mesh(path, read_bytes(path)).joined()
+            mirrored = ball.with_name(f"{name}.stl")
+            mirrored.write_bytes(stl_bytes((surface.vertices * scale).astype(np.float32), surface.faces[:, ::-1]))
+            return replace(shape, geometry=Mesh(mirrored))
         case Mesh(_, scale):
             return replace(shape, geometry=Mesh(visual_mesh(shape.geometry), scale))
         case Sphere(radius):  # PyBullet's own is 5 % too small in places

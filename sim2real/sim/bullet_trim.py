@@ -8,11 +8,11 @@ each, bear the products of inertia. Some of these moments are negative; only the
 to Featherstone's recursion. Trims without mass change no bit of a simulation.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from math import pi
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robots import Joint, Link
 from robots.kinematics import rotation, rpy_of
@@ -20,7 +20,9 @@ from robots.model import Inertial, Pose, RobotModel
 from sim2real.sim.engine import Array
 
 REACH = 1.0  # [m] five times the largest shift of a centre of mass
-DIRECTIONS = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, -1.0, -1.0]])
+TRIMS = 4  # of each body
+_DIRECTIONS = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [-1.0, -1.0, -1.0]])
+_PLACES = REACH * _DIRECTIONS
 _TURNS = ((pi / 4, 0.0, 0.0), (0.0, pi / 4, 0.0), (0.0, 0.0, pi / 4), (0.0, 0.0, 0.0))
 _SMALL = 1e-12  # share of an inertia that is rounding
 
@@ -35,47 +37,44 @@ def with_trims(model: RobotModel, frames: dict[str, tuple[Array, Array]], bodies
     links, joints = [], []
     for body in bodies:
         centre, axes = frames[body]
-        for number, (direction, turn) in enumerate(zip(DIRECTIONS, _TURNS, strict=True)):
+        for number, (place_there, turn) in enumerate(zip(_PLACES, _TURNS, strict=True)):
             name = trim_name(body, number)
-            place, axes_there = centre + axes @ (REACH * direction), axes @ rotation(turn)
+            place, axes_there = centre + axes @ place_there, axes @ rotation(turn)
             links.append(Link(name, Inertial(1.0, (1.0, 0.0, 0.0, 1.0, 0.0, 1.0))))
             x, y, z = place.tolist()
             joints.append(Joint(name, "fixed", body, name, Pose((x, y, z), rpy_of(axes_there))))
     return replace(model, links=(*model.links, *links), joints=(*model.joints, *joints))
 
 
-def needs_trim(shift: Array, inertia: Array) -> bool:
-    """Whether a body with this shift (3,) and inertia (3, 3) along its principal axes is out of PyBullet's own reach."""
-    return bool(shift.any()) or abs(inertia[[0, 0, 1], [1, 2, 2]]).max() > _SMALL * inertia.trace()
+def needs_trim(shift: Array, inertia: Array) -> NDArray[np.bool_]:
+    """Which bodies are out of PyBullet's own reach: (n,).
 
-
-def trimmed(mass: float, shift: Array, inertia: Array) -> Iterator[tuple[float, list[float]]]:
-    """Yield mass and principal moments of a body and of its four trims, which together are what is wanted.
-
-    shift (3,) [m] of the centre of mass and inertia (3, 3) [kg m^2] about it, both along the body's principal axes
+    shift (n, 3) of the centre of mass, inertia (n, 3, 3) about it, both along each body's principal axes
     """
-    away = max(0.0, float((-shift).max())) * mass / REACH
+    products = np.abs(inertia[:, [0, 0, 1], [1, 2, 2]]).max(axis=1)
+    traces = inertia[:, 0, 0] + inertia[:, 1, 1] + inertia[:, 2, 2]
+    return shift.any(axis=1) | (products > _SMALL * traces)
+
+
+def trimmed(mass: Array, shift: Array, inertia: Array) -> tuple[Array, Array]:
+    """Return masses (n, 5) and principal moments (n, 5, 3) of bodies and their four trims, which together are wanted.
+
+    mass (n,) [kg], shift (n, 3) [m] of the centre of mass, inertia (n, 3, 3) [kg m^2] about it; principal axes
+    """
+    opposite = np.maximum(0.0, -shift.min(axis=1)) / REACH
+    shares = np.concatenate([shift / REACH + opposite[:, None], opposite[:, None]], axis=1)
     # Not below 0 by rounding: PyBullet would ignore that without a word.
-    masses = np.maximum(np.append(shift * mass / REACH + away, away), 0.0)
-    places = np.concatenate([[-shift], REACH * DIRECTIONS - shift])  # seen from the new centre of mass
-    weights = np.append(mass - masses.sum(), masses)
-    moved = np.einsum("k,kij->ij", weights, _point_inertia(places))
-    left = inertia - moved
-    yield float(weights[0]), np.diag(left).tolist()
-    for number, product in enumerate((left[1, 2], left[0, 2], left[0, 1])):
-        yield float(masses[number]), _moments(number, float(product))
-    yield float(masses[3]), [0.0, 0.0, 0.0]
-
-
-def _point_inertia(places: Array) -> Array:
-    """Return the inertia (n, 3, 3) of a mass of 1 kg at each place (n, 3)."""
-    squares = (places**2).sum(axis=1)[:, None, None]
-    return squares * np.eye(3) - places[:, :, None] * places[:, None, :]
-
-
-def _moments(axis: int, product: float) -> list[float]:
-    """Return the moments that, turned by 45 degrees about `axis`, have nothing but this product of inertia."""
-    moments = [0.0, 0.0, 0.0]
-    first, second = ((1, 2), (2, 0), (0, 1))[axis]
-    moments[first], moments[second] = product, -product
-    return moments
+    masses = np.empty((len(mass), 5))
+    masses[:, 1:] = np.maximum(shares, 0.0) * mass[:, None]
+    masses[:, 0] = mass - masses[:, 1:].sum(axis=1)
+    places = np.concatenate([np.zeros((len(mass), 1, 3)), np.broadcast_to(_PLACES, (len(mass), 4, 3))], axis=1)
+    places = places - shift[:, None]  # seen from the new centre of mass
+    second = np.einsum("nk,nki,nkj->nij", masses, places, places)
+    spread = second[:, 0, 0] + second[:, 1, 1] + second[:, 2, 2]
+    left = inertia + second
+    moments = np.zeros((len(mass), 5, 3))
+    moments[:, 0] = left[:, [0, 1, 2], [0, 1, 2]] - spread[:, None]
+    # Turned by 45 degrees about an axis, moments of +-p about the other two have the product of inertia p alone.
+    for axis, (first, other) in enumerate(((1, 2), (2, 0), (0, 1))):
+        moments[:, 1 + axis, first], moments[:, 1 + axis, other] = left[:, first, other], -left[:, first, other]
+    return masses, moments

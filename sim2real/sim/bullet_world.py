@@ -32,7 +32,7 @@ from sim2real.quiet import quiet
 from sim2real.sim.bodies import apart, loop_points
 from sim2real.sim.bullet_bodies import Bodies, damping_span, spans, strongest
 from sim2real.sim.bullet_contacts import Contacts
-from sim2real.sim.bullet_trim import DIRECTIONS, needs_trim, trim_name, trimmed, with_trims
+from sim2real.sim.bullet_trim import TRIMS, needs_trim, trim_name, trimmed, with_trims
 from sim2real.sim.disturbances import pushed_body
 from sim2real.sim.engine import MAX_SPEED, Array
 from sim2real.sim.rotations import compose, inverse, rotate
@@ -61,7 +61,7 @@ class World:
         self.dt = robot.control_dt / robot.substeps
         self.force: list[float] | None = None
         self.finer = 1
-        self._trims: dict[str, list[int]] = {}  # body -> link indices of its trims
+        self._trims: list[str] = []  # bodies that have trims
         self._columns = _Columns(self.space)
         self._load([])
         self.apply(self.space.nominal)
@@ -83,7 +83,8 @@ class World:
         self.link_index = {i[12].decode(): i[0] for i in info} | {robot.model.root.name: -1}
         self.joint_ids = [self._joint_index[name] for name in robot.joint_names]
         self.motor_ids = [self._joint_index[name] for name in robot.actuator_names]
-        self._trims = {body: [self.link_index[trim_name(body, k)] for k in range(4)] for body in trims}
+        self._trims = trims
+        self._lay_out_bodies()
         self._root_frame = self._frame_of_root()
         if robot.file.imu:
             self._imu_id = self.link_index[robot.merged.frames[robot.file.imu.link][0]]
@@ -175,36 +176,44 @@ class World:
         return anew
 
     def _check_room(self, missing: list[str]) -> None:
-        links = len(self.bodies.description.links) + len(DIRECTIONS) * (len(self._trims) + len(missing))
+        links = len(self.bodies.description.links) + TRIMS * (len(self._trims) + len(missing))
         if links > MAX_LINKS:
             refused = f"robot '{self.robot.name}': PyBullet bears {MAX_LINKS} links, and moving a centre of mass or"
             which = ", ".join([*self._trims, *missing])
             raise EngineError(
-                f"{refused} tilting an inertia costs {len(DIRECTIONS)} more for each body, here {links} in all ({which});"
+                f"{refused} tilting an inertia costs {TRIMS} more for each body, here {links} in all ({which});"
                 " vary com_* or armature of fewer bodies, or take engine mujoco"
             )
 
-    def _untrimmed(self, masses: Array, shifts: Array, inertias: Array) -> list[str]:
+    def _lay_out_bodies(self) -> None:
+        """Note the rows and links of bodies without and with trims, each of the latter with its trims after it."""
+        names = self.bodies.names
+        self._plain = [k for k, name in enumerate(names) if name not in self._trims]
+        self._trimmed = [k for k, name in enumerate(names) if name in self._trims]
+        parts = [(names[k], *(trim_name(names[k], number) for number in range(TRIMS))) for k in self._trimmed]
+        self._part_names = [names[k] for k in self._plain] + [name for some in parts for name in some]
+        self._parts = [self.link_index[name] for name in self._part_names]
+
+    def _untrimmed(self, _: Array, shifts: Array, inertias: Array) -> list[str]:
         """Return the bodies that need trims and have none."""
-        needing = zip(self.bodies.names, shifts, inertias, strict=True)
-        return [name for name, *load in needing if name not in self._trims and needs_trim(*load)]
+        needing = np.flatnonzero(needs_trim(shifts, inertias)).tolist()
+        return [name for k in needing if (name := self.bodies.names[k]) not in self._trims]
 
     def _apply_loads(self, masses: Array, shifts: Array, inertias: Array) -> None:
         """Set mass, centre of mass and inertia of every body."""
-        for name, mass, shift, inertia in zip(self.bodies.names, masses.tolist(), shifts, inertias, strict=True):
-            link = self.link_index[name]
-            if name not in self._trims:
-                self._set_load(name, link, mass, np.diag(inertia).tolist())
-                continue
-            parts = zip((link, *self._trims[name]), trimmed(mass, shift, inertia), strict=True)
-            for part, (share, moments) in parts:
-                self._set_load(name, part, share, moments)
-
-    def _set_load(self, name: str, link: int, mass: float, moments: list[float]) -> None:
-        _change(self.body, link, mass=mass, localInertiaDiagonal=moments, physicsClientId=self.client)
-        info = pybullet.getDynamicsInfo(self.body, link, physicsClientId=self.client)
-        if info[0] != mass or info[2] != tuple(moments):
-            raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {moments} for body '{name}'")
+        plain, trims = self._plain, self._trimmed
+        weights, moments = masses[plain].tolist(), inertias[plain][:, [0, 1, 2], [0, 1, 2]].tolist()
+        if trims:
+            shares, parts = trimmed(masses[trims], shifts[trims], inertias[trims])
+            weights += shares.ravel().tolist()
+            moments += parts.reshape(-1, 3).tolist()
+        body, client, read = self.body, self.client, pybullet.getDynamicsInfo
+        for link, mass, moment in zip(self._parts, weights, moments, strict=True):
+            _change(body, link, mass=mass, localInertiaDiagonal=moment, physicsClientId=client)
+            info = read(body, link, physicsClientId=client)
+            if info[0] != mass or info[2] != tuple(moment):
+                name = self._part_names[self._parts.index(link)]
+                raise EngineError(f"PyBullet did not take mass {mass:g} kg and inertia {moment} for body '{name}'")
 
     def _reload(self, trims: list[str]) -> None:
         """Load the robot again with other trims, as it is now."""

@@ -21,7 +21,7 @@ from robots import Robot
 from robots.kinematics import follow
 from sim2real.errors import EngineError
 from sim2real.sim.actuators import DelayLine, Motors, holding_command
-from sim2real.sim.channels import check_channels
+from sim2real.sim.channels import CHANNELS, check_channels
 from sim2real.sim.disturbances import pushed_body
 from sim2real.sim.engine import Array, Index, WorldState, blank_readings, calm_readings
 from sim2real.sim.mujoco_instruments import MujocoInstruments, add_instruments
@@ -145,7 +145,8 @@ class MujocoEngine:
         self._push = None
         self._read(worlds)
         for channel in self.channels:
-            self.readings[channel][worlds] = self._seen[1][channel]
+            reading = self._felt[channel] if channel in self._sensed else self._told(channel, physics)
+            self.readings[channel][worlds] = reading
         self._shift_encoders(worlds)
 
     def step(self, command: Array, delay: Array, force: Array | None = None) -> None:
@@ -162,16 +163,16 @@ class MujocoEngine:
                 self._physics[worlds] = states[:, -1]
                 self._sense_early(worlds, states, control[worlds])
         self._control[:] = control[:, -1]
-        self._read(np.flatnonzero(healthy))
-        self._sense_at_end(np.flatnonzero(self.state.healthy))
+        read = np.flatnonzero(healthy)
+        self._read(read)
+        self._sense_at_end(read)
         calm_readings(self.readings, self.state)
 
     def listen(self, taps: Mapping[str, Index]) -> None:
         """See `Engine.listen`."""
         all_at_end = np.full(self.n_worlds, self.robot.substeps)
         self._taps = {channel: taps.get(channel, all_at_end) for channel in self.channels}
-        moments = np.concatenate([np.zeros(0, dtype=np.intp), *self._taps.values()])
-        self._early = [k for k in np.unique(moments).tolist() if k < self.robot.substeps]
+        self._early = [channel for channel, tap in self._taps.items() if (tap < self.robot.substeps).any()]
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -184,16 +185,16 @@ class MujocoEngine:
     def _run_stepwise(self, worlds: Index, control: Array, force: Array | None) -> Array:
         """The same for motors that must be asked before each physics step."""
         motors, dt = self._motors, self.robot.control_dt / self.robot.substeps
-        physics, states = self._physics[worlds], []
+        ranges = [self._models[world].actuator_forcerange for world in worlds.tolist()]
+        physics, states = self._physics[worlds], np.empty((*control.shape[:2], self._physics.shape[1]))
         for k in range(control.shape[1]):
             q, dq = physics[:, self._motor_qpos], physics[:, self._motor_qvel]
-            command, low, high = motors.servo_input(control[:, k], q, dq, dt, worlds)
-            for row, world in enumerate(worlds.tolist()):
-                effort_range = self._models[world].actuator_forcerange
-                effort_range[:, 0], effort_range[:, 1] = low[row], high[row]
-            states.append(self._roll(worlds, physics, command[:, None], force))
-            physics = states[-1][:, 0]
-        return np.concatenate(states, axis=1)
+            command, effort_range = motors.servo_input(control[:, k], q, dq, dt, worlds)
+            for one, row in zip(ranges, effort_range, strict=True):
+                one[:] = row
+            states[:, k : k + 1] = self._roll(worlds, physics, command[:, None], force)
+            physics = states[:, k]
+        return states
 
     def _roll(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> Array:
         """Take one physics step for each of `control` (k, steps, n_actuators); note the efforts of the last one."""
@@ -202,65 +203,90 @@ class MujocoEngine:
         return states
 
     def _steps(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> tuple[Array, Array]:
-        options = {}
+        """Return the states after each step and what sensors read before it: (k, steps, size) each."""
+        k, steps = control.shape[:2]
+        spec = _CTRL
         if force is not None:
-            wide = np.zeros((*control.shape[:2], self._nominal.nu + 6 * self._nominal.nbody))
+            wide = np.zeros((k, steps, self._nominal.nu + 6 * self._nominal.nbody))
             wide[:, :, : self._nominal.nu], wide[:, :, self._force] = control, force[worlds, None]
-            control, options = wide, {"control_spec": _CTRL | _XFRC}
-        return self._rollout.rollout(self._of(worlds), self._data, physics, control, **options)  # type: ignore[no-any-return]
+            control, spec = wide, _CTRL | _XFRC
+        states, sensors = np.empty((k, steps, physics.shape[1])), np.empty((k, steps, self._nominal.nsensordata))
+        # Shapes are ours and right; checking them takes as long as a physics step.
+        self._rollout.rollout(
+            self._of(worlds),
+            self._data,
+            np.ascontiguousarray(physics),
+            np.ascontiguousarray(control),
+            control_spec=spec,
+            nstep=steps,
+            state=states,
+            sensordata=sensors,
+            skip_checks=True,
+        )
+        return states, sensors
 
     def _of(self, worlds: Index) -> list[Any]:
         return self._models if len(worlds) == self.n_worlds else [self._models[w] for w in worlds.tolist()]
 
     def _read(self, worlds: Index) -> None:
         """Bring the state up to date."""
-        state, seen = self.state, self._see(worlds, self._physics[worlds], self._control[worlds])
-        state.q[worlds], state.dq[worlds] = seen["position"], seen["velocity"]
-        if not self.robot.fixed_base:
-            physics, velocity = self._physics[worlds], self._physics[worlds, 1 + self._nominal.nq :]
+        state, physics, root = self.state, self._physics[worlds], not self.robot.fixed_base
+        self._felt = self._feel(worlds, physics, self._control[worlds])
+        state.q[worlds], state.dq[worlds] = physics[:, self._qpos], physics[:, self._qvel]
+        if root:
+            velocity = physics[:, 1 + self._nominal.nq :]
             state.base_position[worlds] = physics[:, 1:4]
             state.base_quaternion[worlds] = physics[:, [5, 6, 7, 4]]  # w, x, y, z in MuJoCo
             state.base_velocity[worlds] = velocity[:, :3]
             state.base_angular_velocity[worlds] = rotate(state.base_quaternion[worlds], velocity[:, 3:6])
         if self.robot.file.imu:
-            state.imu_quaternion[worlds], state.imu_angular_velocity[worlds] = seen["orientation"], seen["gyro"]
-        self._seen = worlds, seen
+            for channel, field in (("orientation", state.imu_quaternion), ("gyro", state.imu_angular_velocity)):
+                field[worlds] = self._felt[channel] if channel in self._sensed else self._told(channel, physics)
         state.quarantine(self.robot)
 
-    def _see(self, worlds: Index, physics: Array, control: Array) -> dict[str, Array]:
-        """Return what every channel reads in states (k, state size) of some worlds."""
-        velocity = physics[:, 1 + self._nominal.nq :]
-        seen = {"position": physics[:, self._qpos], "velocity": physics[:, self._qvel]}
-        if not self.robot.fixed_base:
-            base = physics[:, [5, 6, 7, 4]]
-            seen["base_velocity"] = rotate(inverse(base), velocity[:, :3])
-        if self.robot.file.imu and self._imu_on_root:
-            fixed = self.robot.fixed_base
-            turn = np.broadcast_to(self._imu_turn, (len(worlds), 4))
-            seen["orientation"] = turn if fixed else compose(base, turn)
-            seen["gyro"] = np.zeros((len(worlds), 3)) if fixed else rotate(inverse(turn), velocity[:, 3:6])
-        if self._sensed and len(worlds):
-            control = self._motors.seen_from_joint(control[:, None], worlds)
-            _, sensors = self._steps(worlds, physics, control, self._push)
-            seen |= self._instruments.readings(sensors[:, 0])
-        return seen
+    def _told(self, channel: str, physics: Array) -> Array:
+        """Return what a channel reads, for those that the states (k, state size) tell by themselves."""
+        if channel == "position":
+            return physics[:, self._qpos]
+        if channel == "velocity":
+            return physics[:, self._qvel]
+        base, velocity = physics[:, [5, 6, 7, 4]], physics[:, 1 + self._nominal.nq :]
+        if channel == "base_velocity":
+            return rotate(inverse(base), velocity[:, :3])
+        turn, fixed = np.broadcast_to(self._imu_turn, (len(physics), 4)), self.robot.fixed_base
+        if channel == "orientation":
+            return turn if fixed else compose(base, turn)
+        return np.zeros((len(physics), 3)) if fixed else rotate(inverse(turn), velocity[:, 3:6])  # gyro
+
+    def _feel(self, worlds: Index, physics: Array, control: Array) -> dict[str, Array]:
+        """Return what the other channels read in states (k, state size) of some worlds, under control (k, n_act)."""
+        if not (self._sensed and len(worlds)):
+            return {channel: np.zeros((0, CHANNELS[channel].width(self.robot))) for channel in self._sensed}
+        control = self._motors.seen_from_joint(control[:, None], worlds)
+        return self._instruments.readings(self._steps(worlds, physics, control, self._push)[1][:, 0])
 
     def _sense_early(self, worlds: Index, states: Array, control: Array) -> None:
         """Read the channels that are read before the end of a period, from the states after each physics step."""
-        for k in self._early:
-            rows = np.flatnonzero(np.any([tap[worlds] == k for tap in self._taps.values()], axis=0))
-            seen = self._see(worlds[rows], states[rows, k - 1], control[rows, k - 1])
-            for channel, tap in self._taps.items():
-                now = tap[worlds[rows]] == k
-                self.readings[channel][worlds[rows][now]] = seen[channel][now]
+        for channel in self._early:
+            rows = np.flatnonzero(self._taps[channel][worlds] < self.robot.substeps)
+            here = worlds[rows]
+            k = self._taps[channel][here] - 1
+            if channel in self._sensed:
+                self.readings[channel][here] = self._feel(here, states[rows, k], control[rows, k])[channel]
+            else:
+                self.readings[channel][here] = self._told(channel, states[rows, k])
 
-    def _sense_at_end(self, worlds: Index) -> None:
-        """Read the channels that are read at the end of a period: what `_read` has just seen."""
-        read, seen = self._seen
+    def _sense_at_end(self, read: Index) -> None:
+        """Read the channels that are read at the end of a period, in the worlds that have just been `read`."""
         for channel, tap in self._taps.items():
-            last = self.state.healthy[read] & (tap[read] == self.robot.substeps)
-            self.readings[channel][read[last]] = seen[channel][last]
-        self._shift_encoders(worlds)
+            last = tap[read] == self.robot.substeps
+            if not last.any():
+                continue
+            here = read[last]
+            self.readings[channel][here] = (
+                self._felt[channel][last] if channel in self._sensed else self._told(channel, self._physics[here])
+            )
+        self._shift_encoders(read)
 
     def _shift_encoders(self, worlds: Index) -> None:
         """Add what the motors' encoders are off by; the part of the play is that of the period's end."""

@@ -67,7 +67,8 @@ class MujocoFloor:
             model.body_pos[self._body], model.body_quat[self._body] = _AWAY, [1.0, 0.0, 0.0, 0.0]
         level = not (ground.slope or ground.uneven)
         model.geom_sameframe[self._plane] = self._nominal.geom_sameframe[self._plane] if level else 0
-        model.geom_pos[self._plane], model.geom_quat[self._plane] = rotate(tilt, plane), tilt[[3, 0, 1, 2]]
+        model.geom_pos[self._plane] = rotate(tilt, plane) if ground.uneven else plane
+        model.geom_quat[self._plane] = tilt[[3, 0, 1, 2]]
 
     def _cover(self, model: Any, ground: Ground) -> float:
         """Put the height field of `ground` into `model`; return its lowest height [m]."""

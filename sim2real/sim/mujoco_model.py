@@ -116,6 +116,8 @@ def _add_joint(spec: Any, body: Any, joint: Joint, rotor: float) -> None:
     made.damping[0], made.frictionloss = joint.damping, joint.friction
     # With MuJoCo's defaults a joint that is pushed with 90 % of its friction creeps 10,000 times faster.
     made.solref_friction, made.solimp_friction = [2 * spec.option.timestep, 1], _HARD
+    # An end stop of MuJoCo's default gives way by 0.07 rad to a motor that can just push it there.
+    made.solref_limit, made.solimp_limit = made.solref_friction, made.solimp_friction
     lower, upper = joint.limit.lower, joint.limit.upper
     if np.isfinite([lower, upper]).all():
         play = _PLAY if lower == upper else 0.0

@@ -36,7 +36,7 @@ class MujocoScene:
 
     def __init__(self, robot: Robot, width: int, height: int) -> None:
         self._robot, self._links = robot.merged.model, robot.merged.model.link_names
-        self._model = _spec(robot, width, height).compile()
+        self._model = _compiled(robot, width, height)
         self._data = mujoco.MjData(self._model)
         model = self._model
         names = [model.geom(number).name for number in range(model.ngeom)]
@@ -170,8 +170,8 @@ def _matrices(quaternions: Array) -> Array:
     return np.swapaxes(rotate(quaternions[:, None, :], np.eye(3)[None]), 1, 2)
 
 
-def _spec(robot: Robot, width: int, height: int) -> Any:
-    """Return the MjSpec of all that is to be seen: shapes in their bodies' frames, one light, the floor."""
+def _compiled(robot: Robot, width: int, height: int) -> Any:
+    """Return the model of all that is to be seen: shapes in their bodies' frames, one light, the floor."""
     spec = mujoco.MjSpec()
     spec.visual.global_.offwidth, spec.visual.global_.offheight = width, height
     quality = spec.visual.quality
@@ -185,7 +185,10 @@ def _spec(robot: Robot, width: int, height: int) -> Any:
     for index, link in enumerate(visible(robot).links):
         for number, shape in enumerate(link.visuals):
             _add(spec, shape, f"{index}/{number}")
-    return spec
+    try:
+        return spec.compile()
+    except ValueError as error:
+        raise EngineError(f"cameras: MuJoCo refused to draw robot '{robot.name}': {error}") from None
 
 
 def _lay(spec: Any) -> None:
@@ -218,7 +221,8 @@ def _add(spec: Any, shape: Shape, name: str) -> None:
         case Mesh(path, scale):
             surface = parse_mesh(path, read_bytes(path)).joined()
             mesh = spec.add_mesh(name=name, scale=scale, inertia=mujoco.mjtMeshInertia.mjMESH_INERTIA_SHELL)
-            mesh.uservert, mesh.userface = surface.vertices.ravel(), surface.faces.ravel()
+            spare = np.repeat(surface.vertices[:1], max(0, 4 - len(surface.vertices)), axis=0)  # it wants four
+            mesh.uservert, mesh.userface = np.concatenate([surface.vertices, spare]).ravel(), surface.faces.ravel()
             options = {"type": mujoco.mjtGeom.mjGEOM_MESH, "meshname": name}
     options |= {"pos": shape.origin.xyz, "quat": [w, x, y, z], "rgba": shape.rgba, "mass": 0}
     spec.worldbody.add_geom(name=name, contype=0, conaffinity=0, **options)

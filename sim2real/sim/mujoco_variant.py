@@ -52,10 +52,9 @@ class MujocoVariant:
         self._loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
         self._joints = columns("damping", "friction", "limit_offset")
         self._gravity = columns("gravity_x", "gravity_y", "gravity_z")
-        self._contacts = columns(
-            "sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness",
-            "contact_damping", "ground_friction",
-        )  # fmt: skip
+        self._friction = columns("sliding_friction", "rolling_friction", "spinning_friction", "ground_friction")
+        self._spring = columns("restitution", "contact_stiffness", "contact_damping")
+        self._soft = columns("contact_stiffness")
 
     def _dofs_of(self, joints: tuple[str, ...]) -> NDArray[np.intp]:
         return np.array([self._nominal.joint(name).dofadr[0] for name in joints], dtype=np.intp)
@@ -76,8 +75,13 @@ class MujocoVariant:
             self._apply_joints(model, values)
         if changed[self._gravity].any():
             model.opt.gravity[:] = values[self._gravity]
-        if len(self._geoms) and (heavier or changed[self._contacts].any()):
-            self._apply_contacts(model, values)
+        if not len(self._geoms):
+            return
+        if changed[self._friction].any():
+            self._apply_friction(model, values)
+        # A contact's stiffness is set by what it has to hold.
+        if changed[self._spring].any() or (heavier and values[self._soft].min() < np.inf):
+            self._apply_springs(model, values)
 
     def _apply_loads(self, model: Any, values: Array) -> None:
         nominal, block, bodies = self._nominal, self._block, self._bodies
@@ -96,23 +100,34 @@ class MujocoVariant:
         )
         model.jnt_range[self._stops] = self._nominal.jnt_range[self._stops] + values[block("limit_offset")][:, None]
 
-    def _apply_contacts(self, model: Any, values: Array) -> None:
-        block, nominal, geoms = self._block, self._nominal, self._geoms
-        sliding, rolling, spinning, bounce, stiffness, damping = (
-            values[block(name)][self._owner]
-            for name in (
-                "sliding_friction", "rolling_friction", "spinning_friction", "restitution", "contact_stiffness",
-                "contact_damping",
-            )
-        )  # fmt: skip
-        model.geom_friction[geoms] = np.stack([sliding, spinning, rolling], axis=1) * values[block("ground_friction")]
-        model.geom_condim[geoms] = np.where(rolling > 0, 6, np.where(spinning > 0, 4, 3))
-        ratio = np.interp(-bounce, -_THROWN, _RATIOS)
-        rigid = nominal.geom_solref[geoms]
-        bouncing = np.stack([rigid[:, 0] / ratio, ratio], axis=1)
-        soft = np.isfinite(stiffness)[:, None]
-        weight = model.body_invweight0[self._touching[self._owner], 0] * (1 - SPRING)
-        spring = -np.stack([np.where(soft[:, 0], stiffness, 0.0), damping], axis=1) * weight[:, None]
-        bounces = (bounce > _THROWN[-1])[:, None]
-        model.geom_solref[geoms] = np.where(soft, spring, np.where(bounces, bouncing, rigid))
-        model.geom_solimp[geoms] = np.where(soft, [SPRING, SPRING, 0.001, 0.5, 2], nominal.geom_solimp[geoms])
+    def _apply_friction(self, model: Any, values: Array) -> None:
+        block, geoms, owner = self._block, self._geoms, self._owner
+        ground = values[block("ground_friction")]
+        sliding, rolling, spinning = (
+            values[block(name)] for name in ("sliding_friction", "rolling_friction", "spinning_friction")
+        )
+        friction = np.empty((len(sliding), 3))
+        friction[:, 0], friction[:, 1], friction[:, 2] = sliding, spinning, rolling
+        model.geom_friction[geoms] = (friction * ground)[owner]
+        model.geom_condim[geoms] = np.where(rolling > 0, 6, np.where(spinning > 0, 4, 3))[owner]
+
+    def _apply_springs(self, model: Any, values: Array) -> None:
+        block, geoms, owner = self._block, self._geoms, self._owner
+        bounce, stiffness, damping = (
+            values[block(name)] for name in ("restitution", "contact_stiffness", "contact_damping")
+        )
+        solref, solimp = self._nominal.geom_solref[geoms], self._nominal.geom_solimp[geoms]
+        bounces, soft = bounce > _THROWN[-1], stiffness < np.inf
+        if bounces.any():
+            ratio = np.interp(-bounce, -_THROWN, _RATIOS)[owner]
+            thrown = bounces[owner]
+            solref[thrown, 0] /= ratio[thrown]
+            solref[thrown, 1] = ratio[thrown]
+        if soft.any():
+            weight = model.body_invweight0[self._touching, 0] * (SPRING - 1)
+            spring = np.empty((len(soft), 2))
+            spring[:, 0], spring[:, 1] = np.where(soft, stiffness, 0.0) * weight, damping * weight
+            springy = soft[owner]
+            solref[springy] = spring[owner[springy]]
+            solimp[springy] = [SPRING, SPRING, 0.001, 0.5, 2]
+        model.geom_solref[geoms], model.geom_solimp[geoms] = solref, solimp

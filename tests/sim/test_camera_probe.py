@@ -38,7 +38,8 @@ def test_every_quantity_is_seen_at_work_alike_in_both_engines(name):
         assert bullet.share > 0.001, case
         assert mujoco.share > 0.001, case
         assert bullet.elsewhere == mujoco.elsewhere == (), case
-        assert bullet.brightness == pytest.approx(mujoco.brightness, abs=0.05), case
+        # PyBullet shows the textures of an OBJ, which are dark here.
+        assert bullet.brightness == pytest.approx(mujoco.brightness, abs=0.08), case
 
 
 def test_a_value_that_is_nominal_is_no_change():
@@ -46,3 +47,11 @@ def test_a_value_that_is_nominal_is_no_change():
         assert eyes.change("exposure/left", 1.0) == eyes.change("light_azimuth", 0.785)
         assert eyes.change("exposure/left", 1.0).share == 0.0
         assert eyes.change("exposure/left", 0.5).brightness < -0.1
+
+
+def test_a_camera_that_sees_nothing_is_blind():
+    """The xArm's looks away from the arm, and a bolted robot has no floor."""
+    with closing(probe(load_robot("xarm6"), "bullet")) as eyes:
+        change = eyes.change("camera_yaw/hand", 0.1)
+        assert (change.share, change.blind) == (0.0, True)
+        assert not eyes.change("light_azimuth", 0.0).blind

@@ -2,6 +2,7 @@
 
 import gc
 from contextlib import closing
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from benchmarks.closed_form import joint, link, make_robot
 from randomization import QUANTITIES, Variant, VariantSpace
 from robots import load_robot
+from robots.mesh.stl import stl_bytes
+from robots.model import Mesh, Pose, Shape
 from sim2real.errors import EngineError
 from sim2real.sim.cameras import Cameras
 from sim2real.sim.engine import WorldState
@@ -140,6 +143,26 @@ def test_every_shape_is_seen_as_large_as_it_is(engine):
     for geometry, area in shapes.items():
         picture = shoot(engine, look_at(geometry, "4 0 0"), {"camera_fov/eye": 0.2})["eye"]
         assert (picture.segmentation == 1).sum() == pytest.approx(25 * area, rel=0.06), geometry
+
+
+@pytest.mark.parametrize(("scale", "side"), [("1 1 1", -1.0), ("1 -1 1", 1.0)])
+def test_a_mirrored_mesh_is_seen_from_outside_and_one_triangle_is_enough(engine, tmp_path, scale, side):
+    """A tetrahedron whose tip is 1.8 m away, and a single triangle behind it."""
+    tip = np.array([[-0.2, 1.0, 0.0], [0.0, 0.5, -0.5], [0.0, 1.5, -0.5], [0.0, 1.0, 0.5]], np.float32)
+    (tmp_path / "tip.stl").write_bytes(stl_bytes(tip, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2], [1, 2, 3]])))
+    back = np.array([[3.0, -9.0, -9.0], [3.0, 0.0, 9.0], [3.0, 9.0, -9.0]], np.float32)
+    (tmp_path / "back.stl").write_bytes(stl_bytes(back, np.array([[0, 1, 2]])))
+    robot = look_at(*WALL)
+    shapes = tuple(
+        Shape(Mesh(tmp_path / name, tuple(map(float, size.split()))), Pose((2.0, 0.0, 0.0)))
+        for name, size in (("tip.stl", scale), ("back.stl", "1 1 1"))
+    )
+    links = [replace(body, visuals=shapes if body.name == "thing" else ()) for body in robot.model.links]
+    picture = shoot(engine, replace(robot, model=replace(robot.model, links=tuple(links))))["eye"]
+    nearest = np.array(np.unravel_index(picture.depth[0].argmin(), (120, 160)))
+    assert picture.depth.min() == pytest.approx(1.8, abs=0.02)
+    np.testing.assert_allclose(nearest, (59.5, 79.5 + side * FOCAL / 1.8), atol=1)
+    assert picture.depth[0][np.isfinite(picture.depth[0])].max() == pytest.approx(5.0, abs=0.001)
 
 
 @pytest.mark.parametrize(
@@ -363,7 +386,7 @@ def test_every_quantity_reaches_the_picture(ball_on_floor, name):
     """Any that is added to the table is tried here; what it does is tested above."""
     quantity, cameras = CAMERA_QUANTITIES[name], ball_on_floor
     member = {"camera": "/eye", "body in sight": "/thing"}.get(quantity.per, "")
-    context = {f"{other}{member}": value for other, value in quantity.context.items()}
+    context = {n: v for n in cameras.space.names for q, v in quantity.context.items() if n.split("/")[0] == q}
     nominal = quantity.nominal(cameras.robot, member[1:])
     value = next(v for v in quantity.default.support[::-1] if v != nominal)
     pictures = []
