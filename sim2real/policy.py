@@ -133,7 +133,9 @@ class Policy:
         self.golden = golden
         self._weights = weights
         layers = range(len(contract.network.sizes) - 1)
-        self._layers = [(weights[f"w{k}"].astype(np.float32), weights[f"b{k}"].astype(np.float32)) for k in layers]
+        # In C order, whatever a file or a learner has them in: a product sums in another order for another layout.
+        single = {name: np.array(array, np.float32, order="C") for name, array in weights.items()}
+        self._layers = [(single[f"w{k}"], single[f"b{k}"]) for k in layers]
         self._mean, self._std = weights["obs_mean"], weights["obs_std"]
         self._activation = ACTIVATIONS[contract.network.activation]
 

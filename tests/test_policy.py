@@ -109,6 +109,13 @@ def edited(folder: Path, path: str, value: Any) -> bytes:
     return dump_yaml(data).encode()
 
 
+def test_an_action_does_not_depend_on_how_many_robots_there_are(policy):
+    observation = np.random.default_rng(1).normal(size=(67, policy.contract.observation.size)) * 5
+    together = policy.act(observation)
+    for n in (1, 2, 33):
+        np.testing.assert_array_equal(policy.act(observation[:n]), together[:n])
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu"])
 @pytest.mark.parametrize("history", [1, 3])
 def test_a_loaded_policy_acts_the_same_to_the_bit(tmp_path, activation, history):

@@ -8,9 +8,10 @@ import pytest
 
 from randomization import Randomization, Variant
 from robots import load_robot
-from sim2real import sensitivity as module
+from sim2real import sensitivity_axes as module
 from sim2real.errors import ConfigError, RandomizationError
-from sim2real.sensitivity import PLACES, Axis, Curve, Sensitivity, axes_of, sensitivity
+from sim2real.sensitivity import Curve, Sensitivity, sensitivity
+from sim2real.sensitivity_axes import PLACES, Axis, axes_of
 from sim2real.sensitivity_plots import plot_sensitivity
 from sim2real.trained_range import TrainedRange, trained_ranges
 from tests.policies import trained_on

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from randomization import Randomization, VariantSpace, stream
 from robots import Robot
 from sim2real.audit.cases import Case, choose, ends, make_cases
-from sim2real.audit.judge import judge_case
+from sim2real.audit.judge import judge_case, judge_shots
+from sim2real.audit.pictures import Shots, Studio
 from sim2real.audit.read_back import make_reader
 from sim2real.audit.repeat import compounding
 from sim2real.audit.scenario import Scenario, Scenarios, by_scenario, dropped
@@ -60,7 +61,8 @@ def audit(
     cases = make_cases(space, bounds, columns)
     start = None if task is None else tuple(rows[0] for rows in task.start(stream(0, "audit start"), 1))
     scenarios = Scenarios(tried, space, bounds, start)  # type: ignore[arg-type]
-    groups = by_scenario(cases, scenarios)
+    groups = by_scenario((case for case in cases if case.quantity.place != "camera"), scenarios)
+    pictured = [case for case in cases if case.quantity.place == "camera"]
     done, total = 0, len(cases) * len(engines)
 
     def advance(count: int) -> None:
@@ -69,6 +71,7 @@ def audit(
         progress(done, total)
 
     trials: dict[Case, dict[str, Trial]] = {case: {} for case in cases}
+    shots: dict[Case, dict[str, Shots]] = {case: {} for case in pictured}
     repeated: dict[str, dict[str, str]] = {}
     general = []
     for engine in engines:
@@ -78,11 +81,16 @@ def audit(
                 for trial in run.run(chosen, advance):
                     trials[trial.case][engine] = trial
                 general += [Finding("acts elsewhere", engine, leak) for leak in run.leaks]
+        if pictured:
+            with closing(Studio(tried, engine)) as studio:
+                for taken in studio.run(pictured):
+                    shots[taken.case][engine] = taken
+            advance(len(pictured))
         with closing(Worlds(tried, engine, 1, make)) as worlds:
             reader = make_reader(worlds.engine, engine)
             repeated[engine] = compounding(worlds, reader, scenarios.plain, bounds, columns, resets)
     general += [Finding("compounds", engine, found[""]) for engine, found in repeated.items() if "" in found]
-    rows = [_row(tried, space, column, bounds, trials, repeated) for column in columns]
+    rows = [_row(tried, space, column, bounds, trials, shots, repeated) for column in columns]
     return Audit(robot.name, tuple(engines), tuple(rows), time.monotonic() - began, tuple(general))
 
 
@@ -104,14 +112,18 @@ def _row(
     column: int,
     bounds: Array,
     trials: Mapping[Case, Mapping[str, Trial]],
+    shots: Mapping[Case, Mapping[str, Shots]],
     repeated: Mapping[str, Mapping[str, str]],
 ) -> Row:
     name, quantity = space.names[column], space.quantities[column]
     findings: list[Finding] = []
     judgements, measured = [], {}
     for case in (case for case in trials if case.name == name):
-        judgements.append(judgement := judge_case(robot, case, trials[case]))
+        judgement = judge_shots(case, shots[case]) if case in shots else judge_case(robot, case, trials[case])
+        judgements.append(judgement)
         findings += judgement.findings
+        for engine, taken in shots.get(case, {}).items():
+            measured[engine, case.end] = Measured(None, taken.change)
         for engine, trial in trials[case].items():
             measured[engine, case.end] = Measured(trial.read_back, trial.effect)
     findings += [

@@ -3,7 +3,7 @@
 The changes of both trajectories are compared as vectors over time and coordinates, in the stretch where both engines
 solve the same equations: the whole rollout of a bolted robot; for a free one the flight until the first contact, or
 where the effect begins with a contact, `AFTER` seconds from then, before small differences of two contact solvers grow.
-Of the coordinates, those count in which the effect stands out of what the engines differ by anyway in this motion.
+An effect that does not stand out of what the engines differ by anyway in this motion is not compared.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from sim2real.audit.trials import Trial
 Array = NDArray[np.float64]
 
 AFTER = 0.1  # [s]
-STANDS_OUT = 3.0  # times what the engines differ by anyway
+STANDS_OUT = 1.0  # times what the engines differ by anyway
 NOTICEABLE = 1e-7  # [rad | m] an RMS change below is not compared
 
 
@@ -36,20 +36,13 @@ def agreement(one: Trial, other: Trial, control_dt: float) -> Agreement | None:
         began = min(_began(a), _began(b))
         stretch = slice(began, began + max(2, round(AFTER / control_dt)))
     a, b = a[stretch], b[stretch]
-    anyway = _rms((one.base.motion - other.base.motion)[stretch])
-    counts = np.maximum(_rms(a), _rms(b)) > np.maximum(STANDS_OUT * anyway, NOTICEABLE)
-    sizes = _size(a[:, counts]), _size(b[:, counts])
-    if not counts.any() or not np.isfinite(sizes).all():
+    anyway = _size((one.base.motion - other.base.motion)[stretch])
+    sizes = _size(a), _size(b)
+    if not np.isfinite(sizes).all() or max(sizes) < max(NOTICEABLE, STANDS_OUT * anyway):
         return None
     if min(sizes) == 0.0:
         return Agreement(0.0, np.inf if sizes[1] == 0.0 else 0.0)
-    product = float((a[:, counts] * b[:, counts]).mean())
-    return Agreement(product / (sizes[0] * sizes[1]), sizes[0] / sizes[1])
-
-
-def _rms(motion: Array) -> Array:
-    """Return the RMS over time of each coordinate: (n,); 0 for no time."""
-    return np.sqrt((motion**2).mean(axis=0)) if len(motion) else np.zeros(motion.shape[1])
+    return Agreement(float((a * b).mean()) / (sizes[0] * sizes[1]), sizes[0] / sizes[1])
 
 
 def _size(motion: Array) -> float:

@@ -10,6 +10,7 @@ from robots import Robot
 from sim2real.audit.cases import Case
 from sim2real.audit.compare import Agreement, agreement
 from sim2real.audit.mechanics import Idle, idle
+from sim2real.audit.pictures import Shots
 from sim2real.audit.trials import Trial
 from sim2real.audit.verdict import Finding
 
@@ -46,6 +47,23 @@ def judge_case(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> Judgeme
         agreed = agreement(*trials.values(), robot.control_dt)
         findings += _together(case, tuple(trials), agreed)
     return Judgement(tuple(findings), reasons[0] if all(reasons) else "", agreed)
+
+
+def judge_shots(case: Case, shots: Mapping[str, Shots]) -> Judgement:
+    """Judge one case of a camera by its pictures from one or two renderers."""
+    found, reasons = [], []
+    for engine, taken in shots.items():
+        reason = "" if taken.anything else "no camera sees anything here"
+        if case.quantity.per == "body in sight" and case.member not in taken.in_sight:
+            reason = "no camera sees this body"
+        if case.quantity.name == "light_azimuth" and not taken.in_sight:
+            reason = "only a level floor is in sight"
+        changed = taken.change > LEAST
+        reasons.append("" if changed else reason)
+        if not changed and not reason:
+            at = f"at {case.value:g} {case.quantity.unit}"
+            found.append(Finding("no effect", engine, f"{at} no pixel changes"))
+    return Judgement(tuple(found), reasons[0] if all(reasons) else "", None)
 
 
 def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: Idle | None) -> list[Finding]:

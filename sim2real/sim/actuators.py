@@ -80,6 +80,19 @@ def servo(actuator: Actuator) -> Law:
     return laws[actuator.mode]
 
 
+_OF_MOTORS = (
+    "kp",
+    "kd",
+    "strength",
+    "no_load_speed",
+    "dead_zone",
+    "backlash",
+    "zero_offset",
+    "rate_limit",
+    "gain",  # what a command is multiplied by: no quantity, but kp or kd, as the mode has it
+)
+
+
 class Motors:
     """The motors of n worlds. Joint arrays here are those of the motors' joints: (n_worlds, n_actuators).
 
@@ -93,55 +106,59 @@ class Motors:
     """
 
     def __init__(self, robot: Robot, space: VariantSpace, n_worlds: int) -> None:
-        self.robot, self._space = robot, space
         self._dt = robot.control_dt / robot.substeps
-        n = robot.n_actuators
-        self._nominal = np.array([servo(actuator) for actuator in robot.actuators]).reshape(n, 3).T
+        shape = (n_worlds, robot.n_actuators)
+        self._laws = np.array([servo(actuator) for actuator in robot.actuators]).reshape(shape[1], 3).T
         modes = np.array(robot.modes, dtype=object)
         self._position, self._velocity = modes == "position", modes == "velocity"
-        self._kp_of, self._kd_of = np.flatnonzero(self._position), np.flatnonzero(modes != "effort")
+        self._all_position, self._servoed = bool(self._position.all()), bool((modes != "effort").any())
         self._effort = robot.effort_limits
-        shape = (n_worlds, n)
-        self.gain, self.stiffness, self.damping = (np.tile(row, (n_worlds, 1)) for row in self._nominal)
-        self.strength, self.zero, self.dead_zone = np.ones(shape), np.zeros(shape), np.zeros(shape)
-        self.half_play, self.no_load_speed, self.rate = np.zeros(shape), np.full(shape, np.inf), np.full(shape, np.inf)
-        self.voltage = np.ones((n_worlds, 1))
-        self._all_position = bool(self._position.all())
+        self._columns, self._nominal = self._lay_out(robot, space)
+        parts = np.tile(self._nominal[:, None], (1, n_worlds, 1))
+        _, _, self.strength, self.no_load_speed, self.dead_zone, self._backlash, self.zero, self.rate, _ = parts
+        self._parts = parts.transpose(1, 0, 2)  # (n_worlds, quantity, n_actuators), what the names above are views of
+        self._voltage = space.index("supply_voltage")
+        self.voltage, self.half_play = np.ones((n_worlds, 1)), np.zeros(shape)
+        self.gain, self.stiffness, self.damping = (np.tile(row, (n_worlds, 1)) for row in self._laws)
         self._softness = np.zeros(shape)  # command for each unit of effort
         self._servo_zero = np.zeros(shape)
         self.lead = np.zeros(shape)  # how far the motor's side is ahead of the joint, within the play
         self._target = np.zeros(shape)  # of the rate limit
-        self._uses = np.zeros((n_worlds, 6), dtype=bool)
+        self._uses = np.zeros((n_worlds, len(_OF_MOTORS)), dtype=bool)
         self._see(np.arange(n_worlds))
+
+    def _lay_out(self, robot: Robot, space: VariantSpace) -> tuple[Index, Array]:
+        """Return the column of each of `_OF_MOTORS` for each motor, -1 where it has none, and the nominal values."""
+        columns = np.full((len(_OF_MOTORS), robot.n_actuators), -1)
+        for row, quantity in enumerate(_OF_MOTORS[:-1]):
+            block = space.block(quantity)
+            for column, member in zip(range(*block.indices(space.size)), space.members[block], strict=True):
+                columns[row, robot.actuator_names.index(member)] = column
+        return columns, np.append(space.nominal, 1.0)[columns]
 
     def take(self, values: Array, worlds: Index) -> None:
         """Take what Variants (len(worlds), space.size) say of the motors of `worlds`."""
-        block = self._space.block
-        kp, kd = np.ones((len(worlds), self.robot.n_actuators)), np.ones((len(worlds), self.robot.n_actuators))
-        kp[:, self._kp_of], kd[:, self._kd_of] = values[:, block("kp")], values[:, block("kd")]
-        gain, stiffness, damping = self._nominal
-        self.gain[worlds] = gain * np.where(self._velocity, kd, kp)
+        said = np.concatenate([values, np.ones((len(values), 1))], axis=1)[:, self._columns]
+        gain, stiffness, damping = self._laws
+        kp, kd = said[:, 0], said[:, 1]
+        said[:, 8] = gain * np.where(self._velocity, kd, kp)
+        self._parts[worlds] = said
+        self.gain[worlds] = said[:, 8]
         self.stiffness[worlds], self.damping[worlds] = stiffness * kp, damping * kd
-        self.strength[worlds], self.zero[worlds] = values[:, block("strength")], values[:, block("zero_offset")]
-        self.dead_zone[worlds], self.half_play[worlds] = values[:, block("dead_zone")], values[:, block("backlash")] / 2
-        self.no_load_speed[worlds], self.rate[worlds] = values[:, block("no_load_speed")], values[:, block("rate_limit")]
-        self.voltage[worlds] = values[:, block("supply_voltage")]
-        self._softness[worlds] = 1.0 / np.where(self.gain[worlds] == 0, np.inf, self.gain[worlds])
-        self._servo_zero[worlds] = np.where(self._position, self.zero[worlds], 0.0)
+        self.half_play[worlds], self.voltage[worlds, 0] = said[:, 5] / 2, values[:, self._voltage]
+        self._softness[worlds] = 1.0 / np.where(said[:, 8] == 0, np.inf, said[:, 8])
+        self._servo_zero[worlds] = said[:, 6] * self._position
         self._see(worlds)
 
     def _see(self, worlds: Index) -> None:
         """Note which parts of the model the worlds use; what no world uses costs nothing."""
-        uses, servo = self._uses, self._position | self._velocity
-        uses[worlds, 0] = (self.no_load_speed[worlds] < np.inf).any(axis=1)
-        uses[worlds, 1] = (self.rate[worlds] < np.inf).any(axis=1)
-        uses[worlds, 2] = self.half_play[worlds].any(axis=1)
-        uses[worlds, 3] = self.dead_zone[worlds].any(axis=1)
-        uses[worlds, 4] = self.zero[worlds].any(axis=1)
-        uses[worlds, 5] = (self.half_play[worlds] * servo).any(axis=1)
-        self._sagging, self._limited, self._playing, self._dead, self._shifted, _ = uses.any(axis=0).tolist()
-        self.steady = ~uses[:, 0]  # (n_worlds,) limits that do not fall with speed
-        self.affine = ~(uses[:, 0] | uses[:, 3] | uses[:, 5])  # (n_worlds,) where a clipped linear law is all there is
+        self._uses[worlds] = (self._parts[worlds] != self._nominal).any(axis=2)
+        _, _, _, self._sagging, self._dead, self._playing, self._shifted, self._limited, _ = (
+            self._uses.any(axis=0).tolist()
+        )
+        self.steady = ~self._uses[:, 3]  # (n_worlds,) limits that do not fall with speed
+        # (n_worlds,) where a clipped linear law is all there is: play changes nothing about effort motors
+        self.affine = ~(self._uses[:, 3] | self._uses[:, 4] | (self._uses[:, 5] & self._servoed))
 
     def reset(self, hold: Array, worlds: Index) -> None:
         """Begin at rest with the command `hold` (len(worlds), n_actuators), in the middle of the play."""
@@ -182,6 +199,16 @@ class Motors:
         if self._dead:
             tau -= np.clip(tau, -self.dead_zone[worlds], self.dead_zone[worlds])
         return self.strength[worlds] * tau
+
+    def blind_torque(self, control: Array, worlds: Index) -> Array:
+        """Return the efforts of effort motors whose limits are `steady`, from commands alone: (k, substeps, n_act)."""
+        tau, limit = self.seen_from_joint(control, worlds), self.limits[worlds][:, None]
+        tau = np.minimum(np.maximum(tau, -limit), limit)
+        if self._dead:
+            dead = self.dead_zone[worlds][:, None]
+            tau = tau - np.minimum(np.maximum(tau, -dead), dead)
+        blind: Array = self.strength[worlds][:, None] * tau
+        return blind
 
     def engaged(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
         """Return the command that the law is to follow, seen from the joint: without zero offset, across the play."""

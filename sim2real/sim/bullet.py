@@ -108,16 +108,20 @@ class BulletEngine:
 
     def _drive(self, worlds: Index, control: Array) -> None:
         """Advance worlds whose efforts are known beforehand, under `control` (n_worlds, substeps, n_actuators)."""
-        unseen = np.zeros((len(worlds), self.robot.n_actuators))
-        steps = range(self.robot.substeps)
-        tau = np.stack([self._motors.torque(control[worlds, k], unseen, unseen, 0.0, worlds) for k in steps], axis=1)
+        tau = self._motors.blind_torque(control[worlds], worlds)
         changed = (tau[:, 1:] != tau[:, :-1]).any(axis=2)
+        changes = changed.any(axis=1).tolist()
         for row, world in enumerate(worlds.tolist()):
-            cuts = {*(np.flatnonzero(changed[row]) + 1).tolist(), *self._stops[world]}
-            efforts = tau[row].tolist()
-            for start, end in pairwise([0, *sorted(cuts), self.robot.substeps]):
-                self._worlds[world].drive(efforts[start], end - start)
-                self._listen_at(end, worlds[row : row + 1])
+            efforts, drive = tau[row].tolist(), self._worlds[world].drive
+            stops, steps = self._stops[world], self.robot.substeps
+            if not (changes[row] or stops):
+                drive(efforts[0], steps)
+                continue
+            cuts = {*(np.flatnonzero(changed[row]) + 1).tolist(), *stops}
+            for start, end in pairwise([0, *sorted(cuts), steps]):
+                drive(efforts[start], end - start)
+                if end in stops:
+                    self._listen_at(end, worlds[row : row + 1])
         self.state.tau[worlds] = tau[:, -1]
 
     def _servo(self, worlds: Index, control: Array) -> None:

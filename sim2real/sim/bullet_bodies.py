@@ -55,7 +55,8 @@ class Bodies:
         self._inertia = _seen_along(self.axes, inertia)
         self._rotor_mass = np.array([_slider(*turned[name]) if name in turned else 0.0 for name in self.names])
         self._add_rotors(model)
-        self.moved = joint_inertia(robot) - rotors
+        turning = np.array([joint.type != "prismatic" for joint in model.joints])
+        self.moved = joint_inertia(robot) - np.where(turning, rotors, 0.0)
         self.servo_rate = servo_rate(robot)
 
     def _add_rotors(self, model: RobotModel) -> None:
@@ -159,17 +160,14 @@ def damping_span(robot: Robot, space: VariantSpace, moved: Array, values: Array)
     damping = values[space.block("damping")]
     if not damping.any():
         return robot.substeps
-    inertia = moved * lightest(space, values) + _rotors(robot, space, values)
+    inertia = moved * lightest(space, values)
+    for name, rotor in zip(
+        space.members[space.block("armature")], values[space.block("armature")].tolist(), strict=True
+    ):
+        inertia[robot.joint_index(name)] += rotor
     with np.errstate(divide="ignore"):
         rate = (damping[damping > 0] / inertia[damping > 0]).max()
     return int(np.clip(2 * DAMPING_ERROR / (rate * robot.control_dt / robot.substeps), 1, robot.substeps))
-
-
-def _rotors(robot: Robot, space: VariantSpace, values: Array) -> Array:
-    rotors = armature(robot)
-    for name, value in zip(space.members[space.block("armature")], values[space.block("armature")], strict=True):
-        rotors[robot.joint_index(name)] = value
-    return rotors
 
 
 def strongest(space: VariantSpace, values: Array) -> float:

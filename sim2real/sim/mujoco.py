@@ -100,12 +100,13 @@ class MujocoEngine:
 
     def apply(self, variant: Variant, worlds: Index) -> None:
         """See `Engine.apply`."""
-        before = self._variant[worlds]
+        changed = variant.values != self._variant[worlds]
         self._variant[worlds] = variant.values
-        if any(not self._truth.fits(row) for row in variant.values):
+        ground = changed[:, self._grounds.columns].any(axis=1)
+        if any(not self._truth.fits(row) for row in variant.values[ground]):
             self._build(uneven=True)
-            worlds, before = np.arange(self.n_worlds), np.tile(self.space.nominal, (self.n_worlds, 1))
-        changed = self._variant[worlds] != before
+            worlds = np.arange(self.n_worlds)
+            changed = self._variant != self.space.nominal
         for row, world in enumerate(worlds.tolist()):
             if changed[row].any():
                 self._truth.apply(self._models[world], world, self._data[0], self._variant[world], changed[row])

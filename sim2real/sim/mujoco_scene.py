@@ -114,6 +114,10 @@ class MujocoScene:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""
         if self._look is None:
             raise ValueError("a scene is dressed before it is drawn")
+        most = self._model.vis.global_
+        if lens.width > most.offwidth or lens.height > most.offheight:
+            size = f"{lens.width} x {lens.height} pixels in a scene of {most.offwidth} x {most.offheight}"
+            raise EngineError(f"cameras: a picture of {size}; make the scene as large")
         self._model.light_diffuse[0] = exposure * self._look.direct
         self._model.light_ambient[0] = exposure * self._look.ambient
         everything = mujoco.mjtCatBit.mjCAT_ALL

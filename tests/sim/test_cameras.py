@@ -15,6 +15,7 @@ from robots.model import Mesh, Pose, Shape
 from sim2real.errors import EngineError
 from sim2real.sim.cameras import Cameras
 from sim2real.sim.engine import WorldState
+from sim2real.sim.lens import Lens
 from sim2real.sim.looks import AMBIENT, DIRECT
 from sim2real.sim.rotations import inverse, rotate
 from sim2real.sim.scene import BACKGROUND, FLOOR
@@ -145,7 +146,7 @@ def test_every_shape_is_seen_as_large_as_it_is(engine):
         assert (picture.segmentation == 1).sum() == pytest.approx(25 * area, rel=0.06), geometry
 
 
-@pytest.mark.parametrize(("scale", "side"), [("1 1 1", -1.0), ("1 -1 1", 1.0)])
+@pytest.mark.parametrize(("scale", "side"), [((1.0, 1.0, 1.0), -1.0), ((1.0, -1.0, 1.0), 1.0)])
 def test_a_mirrored_mesh_is_seen_from_outside_and_one_triangle_is_enough(engine, tmp_path, scale, side):
     """A tetrahedron whose tip is 1.8 m away, and a single triangle behind it."""
     tip = np.array([[-0.2, 1.0, 0.0], [0.0, 0.5, -0.5], [0.0, 1.5, -0.5], [0.0, 1.0, 0.5]], np.float32)
@@ -153,10 +154,8 @@ def test_a_mirrored_mesh_is_seen_from_outside_and_one_triangle_is_enough(engine,
     back = np.array([[3.0, -9.0, -9.0], [3.0, 0.0, 9.0], [3.0, 9.0, -9.0]], np.float32)
     (tmp_path / "back.stl").write_bytes(stl_bytes(back, np.array([[0, 1, 2]])))
     robot = look_at(*WALL)
-    shapes = tuple(
-        Shape(Mesh(tmp_path / name, tuple(map(float, size.split()))), Pose((2.0, 0.0, 0.0)))
-        for name, size in (("tip.stl", scale), ("back.stl", "1 1 1"))
-    )
+    meshes = Mesh(tmp_path / "tip.stl", scale), Mesh(tmp_path / "back.stl")
+    shapes = tuple(Shape(mesh, Pose((2.0, 0.0, 0.0))) for mesh in meshes)
     links = [replace(body, visuals=shapes if body.name == "thing" else ()) for body in robot.model.links]
     picture = shoot(engine, replace(robot, model=replace(robot.model, links=tuple(links))))["eye"]
     nearest = np.array(np.unravel_index(picture.depth[0].argmin(), (120, 160)))
@@ -417,6 +416,20 @@ def test_without_a_camera_there_is_nothing_to_randomize():
 def test_what_cannot_be_drawn_is_refused(options, message):
     with pytest.raises(EngineError, match=message):
         Cameras(load_robot("a1"), **options)
+
+
+def test_a_bystander_sees_what_is_in_front_of_him(engine):
+    """From 1 m to the left of the ball, upside down."""
+    robot = look_at(BALL[0], "2 0 0")
+    pose = np.array([[1.0, 0.0, 0.0, 2.0], [0.0, 0.0, -1.0, 1.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    with closing(Cameras(robot, engine=engine)) as cameras:
+        shot = cameras.look_on(WorldState.zeros(robot, 1), 0, Lens(63, 41, 0.5), pose)
+        assert shot.rgb.shape == (41, 63, 3)
+        assert (shot.segmentation[20, 31], shot.segmentation[0, 0]) == (1, BACKGROUND)
+        assert shot.depth[20, 31] == pytest.approx(0.9, abs=0.002)
+        if engine == "mujoco":
+            with pytest.raises(EngineError, match="65 x 41 pixels in a scene of 64 x 64"):
+                cameras.look_on(WorldState.zeros(robot, 1), 0, Lens(65, 41, 0.5), pose)
 
 
 def test_where_there_is_no_opengl_a_remedy_is_named(monkeypatch):
