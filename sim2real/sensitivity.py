@@ -139,7 +139,7 @@ def sensitivity(
     policy: Policy,
     engine: str = "mujoco",
     randomization: Randomization | None = None,
-    worlds: int = 20,
+    worlds: int = 28,
     pattern: str = "*",
     seed: int = 0,
     robot: Robot | None = None,

@@ -24,7 +24,7 @@ def sensitivity(
     policy: PositionalPath,
     out_folder: Annotated[Path, tyro.conf.arg(name="out")],
     engine: Literal["bullet", "mujoco"] = "mujoco",
-    worlds: int = 20,
+    worlds: int = 28,
     quantities: str = "*",
     randomization: str | None = None,
     seed: int = 0,
@@ -35,7 +35,7 @@ def sensitivity(
     """Measure how success depends on each quantity over its trained range and half as far again on both sides.
 
     The other quantities are as drawn, the same worlds at each point. A quantity has a cliff where success falls below
-    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes about 90 s.
+    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes 100 s.
 
     Example: sim2real sensitivity runs/demo/policy --out runs/demo/sensitivity
              sim2real sensitivity runs/demo/policy --out masses --quantities "mass/*" --worlds 100

@@ -90,8 +90,8 @@ CONTACTS = (
     ),
     Quantity(
         name="contact_damping", per="touching body", unit="N s/m", place="engine", members=touching,
-        nominal=always(500.0), meaning="of each contact with the floor; acts with a finite contact_stiffness only",
-        default=LogUniform(low=100.0, high=1000.0), source="open: a tenth to all of critical damping at 1e4 N/m",
+        nominal=always(100.0), meaning="of each contact with the floor; acts with a finite contact_stiffness only",
+        default=LogUniform(low=30.0, high=300.0), source="open: a tenth to all of critical damping, 3 kg on 1e4 N/m",
         minimum=0.0, strict=True, context={"contact_stiffness": 2e4},
     ),
 )  # fmt: skip

@@ -45,8 +45,10 @@ _set_motors = pybullet.setJointMotorControlArray
 _set_engine, _change, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.changeDynamics, pybullet.TORQUE_CONTROL
 MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
-SERVO_RATE = 1.0  # largest `servo_rate` of one step of the nominal robot: half of what is stable, as poses differ
-SERVO_RATE_BORNE = 1.6  # the same of a Variant's
+# Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ; and
+# for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
+SERVO_RATES = {"position": 1.0, "velocity": 0.3, "effort": 1.0}
+BORNE = 1.6  # times that is what a Variant may have
 LOOPS = {"erp": 0.05, "numSolverIterations": 100}  # share of a gap that a physics step closes; default 0.2 and 50
 
 
@@ -257,9 +259,9 @@ class World:
 
         Another step changes a motion more than most quantities do. So it is halved for extreme Variants only.
         """
-        rate = self.bodies.servo_rate
-        finer = max(1, ceil(rate / SERVO_RATE))
-        while rate * strongest(self.space, values) / finer > SERVO_RATE_BORNE:
+        rate, bound = self.bodies.servo_rate, min(SERVO_RATES[mode] for mode in self.robot.modes)
+        finer = max(1, ceil(rate / bound))
+        while rate * strongest(self.space, values) / finer > BORNE * bound:
             finer *= 2
         return finer
 

@@ -23,6 +23,7 @@ from sim2real.sim.mujoco_model import body_name
 from sim2real.sim.terrain import Grounds
 
 SPRING = 0.05  # impedance of a contact with stiffness and damping of its own: what its force is too large by
+STIFFEST, MOST_DAMPED = 1.0, 0.7  # what a physics step bears, of 4 and 2: a light leg on a hard spring is softer
 _RATIOS = np.linspace(0.02, 0.9999, 500)
 _THROWN = np.exp(-_RATIOS / np.sqrt(1 - _RATIOS**2) * np.arccos(np.clip(2 * _RATIOS**2 - 1, -1, 1)))
 
@@ -126,7 +127,9 @@ class MujocoVariant:
         if soft.any():
             weight = model.body_invweight0[self._touching, 0] * (SPRING - 1)
             spring = np.empty((len(soft), 2))
-            spring[:, 0], spring[:, 1] = np.where(soft, stiffness, 0.0) * weight, damping * weight
+            step = model.opt.timestep
+            spring[:, 0] = np.maximum(np.where(soft, stiffness, 0.0) * weight, -STIFFEST / step**2)
+            spring[:, 1] = np.maximum(damping * weight, -MOST_DAMPED / step)
             springy = soft[owner]
             solref[springy] = spring[owner[springy]]
             solimp[springy] = [SPRING, SPRING, 0.001, 0.5, 2]
