@@ -32,7 +32,7 @@ RESETS, GROWTH = 10_000, 20.0  # number, and by how many MB memory may grow
 
 @dataclass(frozen=True)
 class Bar:
-    """What is promised of one engine: a Variant [ms a world], and all models of sensors and motors [share of a step]."""
+    """What is promised of an engine: a Variant [ms a world], and all models of sensors and motors [share of a step]."""
 
     variant_ms: float
     models: float
@@ -156,7 +156,14 @@ def main() -> int:
         grown = growth(name, robot)
         rows = (
             ("draw and apply a Variant, a world", f"{cost:.3f} ms", f"{cost / step:.0%}", cost, bar.variant_ms, "ms"),
-            (f"sensors and motors, {WORLDS} worlds", f"{share * step * WORLDS:.1f} ms", f"{share:.1%}", share, bar.models, ""),
+            (
+                f"sensors and motors, {WORLDS} worlds",
+                f"{share * step * WORLDS:.1f} ms",
+                f"{share:.1%}",
+                share,
+                bar.models,
+                "",
+            ),
             (f"{RESETS:,} randomized resets", f"{grown:+.1f} MB", "", grown, GROWTH, "MB"),
         )
         for what, figure, beside, value, limit, unit in rows:

@@ -23,13 +23,14 @@ from rclpy.context import Context
 from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64, Float64MultiArray
 
-from randomization import Variant, VariantSpace
+from randomization import VariantSpace
 from robots import load_robot
 from ros_bridge import messages
 from ros_bridge.managed_node import EVERY, EVERY_SENSOR, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node
-from sim2real.config import Strict, read_yaml
+from sim2real.config import Strict
 from sim2real.twin import Mirror, Sample, Twin
+from sim2real.variant_files import read_variant
 
 Array = NDArray[np.float64]
 
@@ -60,7 +61,7 @@ class TwinNode(ManagedNode[TwinOptions]):
         check_output(o.log, "log")
         robot = load_robot(o.robot)
         space = VariantSpace(robot)
-        variant = Variant.of(space, read_yaml(Path(o.variant))) if o.variant else None
+        variant = read_variant(Path(o.variant), space) if o.variant else None
         self._twin = Twin(robot, o.engine, variant, o.horizon_s)
         self._mirror = Mirror(self._twin)
         self._reader = messages.JointReader(robot.joint_names)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from sim2real import coverage_command, randomization_commands, robot_commands, sensitivity_command
+from sim2real import audit_command, coverage_command, randomization_commands, robot_commands, sensitivity_command
 from sim2real.errors import ConfigError, Sim2RealError
 
 app = tyro.extras.SubcommandApp()
@@ -26,6 +26,7 @@ app.command(
 app.command(
     randomization_commands.app, name="randomization", help="What can vary from world to world, and by how much."
 )
+app.command(name="audit")(audit_command.audit)
 app.command(name="coverage")(coverage_command.coverage)
 app.command(name="sensitivity")(sensitivity_command.sensitivity)
 

@@ -25,6 +25,14 @@ Array = NDArray[np.float64]
 MAX_BYTES = 64 << 20  # of a file of samples
 
 
+def read_variant(path: Path, space: VariantSpace) -> Variant:
+    """Read a file of one Variant; raise as `read_variants` does, and where there are several."""
+    variant = read_variants(path, space)
+    if len(variant) != 1:
+        raise RandomizationError(f"{path}: holds {len(variant)} Variants, and one is wanted here")
+    return variant
+
+
 def read_variants(path: Path, space: VariantSpace) -> Variant:
     """Read one or several Variants; raise RandomizationError or ConfigError for what robot or physics cannot have."""
     if path.suffix in (".yaml", ".yml"):

@@ -52,7 +52,8 @@ class DelayLine:
         acting = (self._arrival[:, :, None] <= self._steps).sum(axis=1) - 1
         self._arrival -= self.substeps
         np.maximum(self._arrival, _LONG_AGO, out=self._arrival)
-        return self._command[self._worlds, np.maximum(acting, 0)]
+        acts: Array = self._command[self._worlds, np.maximum(acting, 0)]
+        return acts
 
     def _make_room(self, longest: int) -> None:
         """Keep as many slots as commands can be on their way, and one that acts."""
@@ -153,9 +154,9 @@ class Motors:
     def _see(self, worlds: Index) -> None:
         """Note which parts of the model the worlds use; what no world uses costs nothing."""
         self._uses[worlds] = (self._parts[worlds] != self._nominal).any(axis=2)
-        _, _, _, self._sagging, self._dead, self._playing, self._shifted, self._limited, _ = (
-            self._uses.any(axis=0).tolist()
-        )
+        used: NDArray[np.bool_] = np.any(self._uses, axis=0)
+        self._sagging, self._dead, self._playing = bool(used[3]), bool(used[4]), bool(used[5])
+        self._shifted, self._limited = bool(used[6]), bool(used[7])
         self.steady = ~self._uses[:, 3]  # (n_worlds,) limits that do not fall with speed
         # (n_worlds,) where a clipped linear law is all there is: play changes nothing about effort motors
         self.affine = ~(self._uses[:, 3] | self._uses[:, 4] | (self._uses[:, 5] & self._servoed))
@@ -178,7 +179,8 @@ class Motors:
     @property
     def limits(self) -> Array:
         """Largest effort at rest, before strength: (n_worlds, n_actuators)."""
-        return self._effort * np.minimum(self.voltage, 1.0)
+        most: Array = self._effort * np.minimum(self.voltage, 1.0)
+        return most
 
     def range_at(self, dq: Array, worlds: Index | slice = slice(None)) -> tuple[Array, Array]:
         """Return the least and the largest effort, before strength, at joint speeds dq."""
@@ -190,7 +192,9 @@ class Motors:
         most, least = np.minimum(1.0, voltage - loss), np.minimum(1.0, voltage + loss)
         return -effort * np.maximum(least, -1.0), effort * np.maximum(most, -1.0)
 
-    def torque(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
+    def torque(
+        self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)
+    ) -> Array:
         """Return the efforts of some worlds' motors, (k, n_actuators), at this moment; dt [s] to the next such call."""
         command = self.engaged(command, q, dq, dt, worlds)
         low, high = self.range_at(dq, worlds)
@@ -198,7 +202,8 @@ class Motors:
         tau = np.minimum(np.maximum(tau, low), high)
         if self._dead:
             tau -= np.clip(tau, -self.dead_zone[worlds], self.dead_zone[worlds])
-        return self.strength[worlds] * tau
+        delivered: Array = self.strength[worlds] * tau
+        return delivered
 
     def blind_torque(self, control: Array, worlds: Index) -> Array:
         """Return the efforts of effort motors whose limits are `steady`, from commands alone: (k, substeps, n_act)."""
@@ -210,7 +215,9 @@ class Motors:
         blind: Array = self.strength[worlds][:, None] * tau
         return blind
 
-    def engaged(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)) -> Array:
+    def engaged(
+        self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)
+    ) -> Array:
         """Return the command that the law is to follow, seen from the joint: without zero offset, across the play."""
         if self._shifted:
             command = command - self._servo_zero[worlds]
@@ -239,7 +246,8 @@ class Motors:
             self.lead[worlds] = np.where(resting, self.lead[worlds], np.copysign(half, last))
         if not self._shifted:
             return control
-        return control - self._servo_zero[worlds, None]
+        shifted: Array = control - self._servo_zero[worlds, None]
+        return shifted
 
     def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Index) -> tuple[Array, Array]:
         """Return commands, and least and largest efforts (k, n_actuators, 2), that make the bare law give `torque`.

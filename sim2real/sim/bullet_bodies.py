@@ -82,9 +82,7 @@ class Bodies:
         if shift.any():
             shift = np.einsum("kji,kj->ki", self.axes, shift)
         inertia = self._inertia * (scale * values[block("inertia")])[:, None, None]
-        np.add.at(
-            inertia, self._rotor_bodies, self._rotor_inertia * values[self._rotor_columns][:, None, None]
-        )
+        np.add.at(inertia, self._rotor_bodies, self._rotor_inertia * values[self._rotor_columns][:, None, None])
         return mass, shift, inertia
 
 

@@ -94,7 +94,14 @@ class Contacts:
         self._bounces = bounces
 
     def _meet(
-        self, link: int, sliding: float, rolling: float, spinning: float, bounce: float, stiffness: float, damping: float
+        self,
+        link: int,
+        sliding: float,
+        rolling: float,
+        spinning: float,
+        bounce: float,
+        stiffness: float,
+        damping: float,
     ) -> None:
         """Set how one body meets the floor."""
         soft = stiffness < inf

@@ -1,7 +1,6 @@
 """Trim: how a PyBullet body gets another centre of mass and any inertia without being loaded again.
 
-PyBullet takes a new mass and three principal moments for a loaded body; the place and the axes of its inertial frame are
-fixed. A body that needs others gets four trims: links without shape, bolted to it `REACH` from its centre of mass,
+PyBullet takes a new mass and three principal moments for a loaded body; place and axes of its inertial frame are fixed. A body that needs others gets four trims: links without shape, bolted to it `REACH` from its centre of mass,
 along its principal axes and along the diagonal opposite to them. Mass moved to them moves the centre of mass. What the
 moved masses add to the inertia is taken off the body's own moments, and three trims, turned by 45 degrees about an axis
 each, bear the products of inertia. Some of these moments are negative; only their sum is a body, and only that matters
@@ -53,7 +52,8 @@ def needs_trim(shift: Array, inertia: Array) -> NDArray[np.bool_]:
     """
     products = np.abs(inertia[:, [0, 0, 1], [1, 2, 2]]).max(axis=1)
     traces = inertia[:, 0, 0] + inertia[:, 1, 1] + inertia[:, 2, 2]
-    return shift.any(axis=1) | (products > _SMALL * traces)
+    needed: NDArray[np.bool_] = shift.any(axis=1) | (products > _SMALL * traces)
+    return needed
 
 
 def trimmed(mass: Array, shift: Array, inertia: Array) -> tuple[Array, Array]:

@@ -45,8 +45,8 @@ _set_motors = pybullet.setJointMotorControlArray
 _set_engine, _change, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.changeDynamics, pybullet.TORQUE_CONTROL
 MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
-# Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ; and
-# for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
+# Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ;
+# and for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
 SERVO_RATES = {"position": 1.0, "velocity": 0.3, "effort": 1.0}
 BORNE = 1.6  # times that is what a Variant may have
 LOOPS = {"erp": 0.05, "numSolverIterations": 100}  # share of a gap that a physics step closes; default 0.2 and 50
@@ -316,9 +316,7 @@ class World:
             place = pybullet.getBasePositionAndOrientation(self.body, physicsClientId=self.client)[0]
         else:
             place = pybullet.getLinkState(self.body, link, physicsClientId=self.client)[0]
-        pybullet.applyExternalForce(
-            self.body, link, force, place, pybullet.WORLD_FRAME, physicsClientId=self.client
-        )
+        pybullet.applyExternalForce(self.body, link, force, place, pybullet.WORLD_FRAME, physicsClientId=self.client)
 
     def motor_states(self) -> list[tuple[float, float]]:
         """Return (position, velocity) of each motor's joint."""

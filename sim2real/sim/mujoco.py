@@ -115,9 +115,7 @@ class MujocoEngine:
 
     def _set_laws(self, worlds: Index) -> None:
         motors = self._motors
-        gain, stiffness, damping = (
-            motors.strength * law for law in (motors.gain, motors.stiffness, motors.damping)
-        )
+        gain, stiffness, damping = (motors.strength * law for law in (motors.gain, motors.stiffness, motors.damping))
         limit = motors.strength * motors.limits
         for world in worlds.tolist():
             model = self._models[world]

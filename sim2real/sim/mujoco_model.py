@@ -33,7 +33,7 @@ def body_name(name: str) -> str:
 
 
 def build_spec(robot: Robot, uneven: bool = False) -> Any:
-    """Return the MjSpec of one world: the robot, gravity, and a floor, which can be `uneven`, where the base is free."""
+    """Return the MjSpec of one world: robot, gravity, and a floor, which can be `uneven`, where the base is free."""
     model, spec = engine_model(robot), _empty(robot)
     root = _add_link(spec, spec.worldbody, model.root, Pose((0.0, 0.0, robot.file.base_height)), robot)
     if not robot.fixed_base:

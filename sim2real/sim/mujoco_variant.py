@@ -65,7 +65,7 @@ class MujocoVariant:
         return self._floor is None or self._floor.fits(self._grounds.ground(values))
 
     def apply(self, model: Any, world: int, data: Any, values: Array, changed: NDArray[np.bool_]) -> None:
-        """Set what has `changed` of one Variant (space.size,) in a world's model; data: any of its size, overwritten."""
+        """Set what has `changed` of a Variant (space.size,) in a world's model; data: any of its size, overwritten."""
         if self._floor is not None and changed[self._grounds.columns].any():
             self._floor.apply(model, world, self._grounds.ground(values))
         heavier = changed[self._loads].any()

@@ -58,7 +58,6 @@ class SharedWorlds:
         """Return the states of some worlds as views."""
         return WorldState(**{f.name: self.arrays[f.name][worlds] for f in fields(WorldState)})
 
-
     def readings(self, worlds: slice = slice(None)) -> dict[str, Array]:
         """Return the readings of some worlds as views."""
         return {channel: self.arrays[f"reading/{channel}"][worlds] for channel in self._channels}

@@ -1,4 +1,4 @@
-"""One worker process of an EnginePool: `python -m sim2real.sim.worker ROBOT CHANNELS N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
+"""A worker of an EnginePool: `python -m sim2real.sim.worker ROBOT CHANNELS N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
 
 import os
 import signal

@@ -222,13 +222,13 @@ def test_a_robot_starts_upright_on_the_floor_and_stays_there(build, changes):
             engine.step(np.tile(robot.default_q[robot.actuated], (2, 1)), np.zeros(2))
         assert np.linalg.norm(engine.state.base_position - position, axis=1).max() < 0.06
         rests.append(engine.state.base_position.copy())
-    np.testing.assert_allclose(*rests, atol=0.02)
+    np.testing.assert_allclose(rests[0], rests[1], atol=0.02)
 
 
 def test_a_level_world_beside_an_uneven_one_moves_as_alone_to_the_bit(make):
     robot = load_robot("a1")
     alone, beside = make(robot), make(robot, 2)
-    beside.apply(Variant.of(beside.space, {"roughness": [0.0, 0.05]}, 2), np.array([0, 1]))
+    beside.apply(Variant.of(beside.space, {"roughness": np.array([0.0, 0.05])}, 2), np.array([0, 1]))
     command = robot.default_q[robot.actuated] + 0.1
     for engine in (alone, beside):
         n = engine.n_worlds
@@ -241,20 +241,21 @@ def test_a_level_world_beside_an_uneven_one_moves_as_alone_to_the_bit(make):
 
 
 def test_a_bullet_floor_keeps_its_bodies_and_what_they_touch_with():
-    made = []
+    made: list[int] = []
     client = pybullet.connect(pybullet.DIRECT)
     floor = BulletFloor(client, made.append)
     assert floor.bodies == (floor.body,)
     floor.apply(Ground(slope=0.1))
     assert made == []
     floor.apply(ALL)
-    plane, field = floor.bodies
+    bodies: tuple[int, ...] = floor.bodies
+    plane, field = bodies
     assert made == [field]
     for body in (plane, field):
         pybullet.changeDynamics(body, -1, lateralFriction=0.123, physicsClientId=client)
     for ground in (ALL._replace(terrain_seed=9.0), Ground(), ALL):
         floor.apply(ground)
-        assert floor.bodies == (plane, field)
+        assert floor.bodies == bodies
         assert pybullet.getDynamicsInfo(field, -1, physicsClientId=client)[1] == 0.123
     assert made == [field]
     pybullet.disconnect(client)
