@@ -23,7 +23,7 @@ from sim2real.tasks.task import Task
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
 RESETS = 1000
-BATCH, FEW = 32, 8  # worlds; the same in both engines, so that a case meets the same random numbers in both
+BATCH = 32  # worlds at most; the same in both engines, so that a case meets the same random numbers in both
 _GRAVEST = (
     "physics cannot bear it",
     "collisions lost",
@@ -75,7 +75,8 @@ def audit(
     repeated: dict[str, dict[str, str]] = {}
     general = []
     for engine in engines:
-        for n_worlds, chosen in _by_size(groups).items():
+        for chosen in _by_length(groups):
+            n_worlds = min(BATCH, sum(map(len, chosen.values())) + len(chosen) + 1)  # cases, baselines, and one more
             with closing(Worlds(tried, engine, n_worlds, make)) as worlds:
                 run = Trials(worlds, make_reader(worlds.engine, engine))
                 for trial in run.run(chosen, advance):
@@ -94,16 +95,12 @@ def audit(
     return Audit(robot.name, tuple(engines), tuple(rows), time.monotonic() - began, tuple(general))
 
 
-def _by_size(groups: Mapping[Scenario, Sequence[Case]]) -> dict[int, dict[Scenario, Sequence[Case]]]:
-    """Return the scenarios by how many worlds are to run them at a time: few where few are of the same length."""
-    cases_of: dict[int, int] = {}
+def _by_length(groups: Mapping[Scenario, Sequence[Case]]) -> list[dict[Scenario, Sequence[Case]]]:
+    """Return the scenarios of each length."""
+    lengths: dict[int, dict[Scenario, Sequence[Case]]] = {}
     for scenario, cases in groups.items():
-        cases_of[len(scenario.commands)] = cases_of.get(len(scenario.commands), 0) + len(cases)
-    sizes: dict[int, dict[Scenario, Sequence[Case]]] = {}
-    for scenario, cases in groups.items():
-        many = cases_of[len(scenario.commands)] > BATCH // 2
-        sizes.setdefault(BATCH if many else FEW, {})[scenario] = cases
-    return sizes
+        lengths.setdefault(len(scenario.commands), {})[scenario] = cases
+    return list(lengths.values())
 
 
 def _row(

@@ -1,6 +1,6 @@
 """Reads PyBullet worlds: what getDynamicsInfo says, and by one probing step what it keeps to itself.
 
-The probe: the robot in the air in its default pose, all joints at 1 or 2 rad/s or m/s, this way and that, no motor; one
+The probe: the robot in the air, about in its default pose, all joints at 1 or 2 rad/s or m/s, this way and that, no motor; one
 physics step. What slows them down whichever way they go, times the inertia, is what they resist with (gravity and
 Coriolis forces do not change sign with the speed and drop out); of that, what grows with speed is damping, the rest is
 friction. Rotors are part of the inertia of the bodies that they turn with.
@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from robots.kinematics import compose, mass_matrix
+from robots import Robot
+from robots.kinematics import compose, mass_matrix, sources
 from robots.model import Inertial, Pose
 from sim2real.audit.read_back import Held, Snapshot, held
 from sim2real.quiet import quiet
@@ -27,6 +28,7 @@ Body = tuple[list[float], Array, Array]
 
 ALOFT, UPRIGHT = 100.0, np.array([0.0, 0.0, 0.0, 1.0])  # [m] and x, y, z, w: the base during the probe
 _SPEEDS = (1.0, 2.0)
+_AWAY = 0.2  # share of a joint's range, from its stops, where it is probed
 _CONTACT = ("sliding", "rolling", "spinning", "restitution", "stiffness", "contact_damping")
 
 
@@ -38,6 +40,8 @@ class BulletReader:
         self._worlds = engine._worlds
         robot = engine.robot
         self._floating = not robot.fixed_base
+        self._probed = np.array([_amid(robot, name) for name in robot.joint_names])
+        self._free = _free_joints(robot)
 
     def snapshot(self, world: int) -> Snapshot:
         """See `Reader.snapshot`."""
@@ -53,10 +57,13 @@ class BulletReader:
             contacts = {name: _contact(self._info(w, w.link_index[name]), floor) for name in shaped}
             for column, field in enumerate(_CONTACT):
                 seen[field] = held({name: [values[column]] for name, values in contacts.items()})
+        if not self._free:
+            return seen
         inertia = self._mass_matrix(bodies)
         first, second = ((inertia @ self._resistance(w, speed))[-robot.n_joints :] for speed in _SPEEDS)
-        seen["damping"] = Held(robot.joint_names, (second - first)[:, None])
-        seen["friction"] = Held(robot.joint_names, (2 * first - second)[:, None])
+        names = tuple(robot.joint_names[k] for k in self._free)
+        seen["damping"] = Held(names, (second - first)[self._free, None])
+        seen["friction"] = Held(names, (2 * first - second)[self._free, None])
         return seen
 
     def _info(self, w: Any, link: int, body: int | None = None) -> Any:
@@ -95,7 +102,7 @@ class BulletReader:
         robot, slowed = self._engine.robot, []
         w.set_substeps(1)
         for sign in (1.0, -1.0):
-            w.reset(robot.default_q, np.full(robot.n_joints, sign * speed), np.array([0.0, 0.0, ALOFT]), UPRIGHT)
+            w.reset(self._probed, np.full(robot.n_joints, sign * speed), np.array([0.0, 0.0, ALOFT]), UPRIGHT)
             before = self._speeds(w)
             pybullet.stepSimulation(physicsClientId=w.client)
             slowed.append(sign * (before - self._speeds(w)))
@@ -112,7 +119,7 @@ class BulletReader:
             xx, xy, xz, _, yy, yz, _, _, zz = inertia.tolist()
             inertial = Inertial(mass, (xx, xy, xz, yy, yz, zz), Pose((float(x), float(y), float(z))))
             links.append(replace(link, inertial=inertial))
-        return mass_matrix(replace(model, links=tuple(links)), robot.default_q, self._floating)
+        return mass_matrix(replace(model, links=tuple(links)), self._probed, self._floating)
 
     def _speeds(self, w: Any) -> Array:
         joints = [speed for _, speed in w.joints()]
@@ -120,6 +127,21 @@ class BulletReader:
             return np.array(joints)
         _, _, linear, angular = w.base()
         return np.concatenate([angular, linear, joints])
+
+
+def _amid(robot: Robot, joint: str) -> float:
+    """Return a joint's default position, or the nearest one that is well away from its stops [rad or m]."""
+    limit, default = robot.model.joint(joint).limit, float(robot.default_q[robot.joint_index(joint)])
+    if not np.isfinite(limit.upper - limit.lower):
+        return default
+    margin = _AWAY * (limit.upper - limit.lower)
+    return float(np.clip(default, limit.lower + margin, limit.upper - margin))
+
+
+def _free_joints(robot: Robot) -> list[int]:
+    """Return the joints whose resistance can be told apart: those that no mimic joint and no loop ties to others."""
+    tied = {name for name, mimic in sources(robot.model).items()} | {m.joint for m in sources(robot.model).values()}
+    return [] if robot.file.loops else [k for k, name in enumerate(robot.joint_names) if name not in tied]
 
 
 def _contact(info: Any, floor: Any) -> tuple[float, ...]:

@@ -34,6 +34,8 @@ def agreement(one: Trial, other: Trial, control_dt: float) -> Agreement | None:
     stretch = slice(0, min(one.base.landing, other.base.landing))
     if max(_size(a[stretch]), _size(b[stretch])) < NOTICEABLE:
         began = min(_began(a), _began(b))
+        if abs(_began(a) - _began(b)) > 1:  # control periods: they do not meet the same thing
+            return None
         stretch = slice(began, began + max(2, round(AFTER / control_dt)))
     a, b = a[stretch], b[stretch]
     anyway = _size((one.base.motion - other.base.motion)[stretch])

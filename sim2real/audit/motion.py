@@ -53,19 +53,22 @@ def into_limit(robot: Robot, joint: str, offset: float, periods: int) -> Motion:
     column, limit, starts = robot.joint_index(joint), robot.model.joint(joint).limit, []
     span = limit.upper - limit.lower
     clear = min(CLEAR + offset, 0.45 * span)
-    for place, sign in ((limit.upper - clear, 1.0), (limit.lower + clear, -1.0)):
+    for stop, sign in ((limit.upper, 1.0), (limit.lower, -1.0)):
         q = robot.default_q.copy()
-        q[column] = place
+        q[column] = stop - sign * clear
         q, _ = follow(robot.model, q, np.zeros_like(q))
         height = 0.0 if robot.fixed_base else min(standing(robot, q).values())
-        starts.append((height, q, sign))
-    _, q, sign = max(starts, key=lambda start: start[0])
+        starts.append((height, q, sign, stop))
+    _, q, sign, stop = max(starts, key=lambda start: start[0])
     dq = np.zeros(robot.n_joints)
     dq[column] = sign
     commands = np.tile(holding(robot, q), (periods, 1))
     for k, actuator in enumerate(robot.actuators):
         if actuator.joint == joint:
-            commands[:, k] += sign * _reachable(actuator, span) / 2
+            push = _reachable(actuator, span) / 2
+            if actuator.mode == "position":  # at least to beyond the stop, wherever it is
+                push = max(push, sign * (stop - q[column]) + offset + CLEAR)
+            commands[:, k] += sign * push
     return q, follow(robot.model, q, dq)[1], commands
 
 

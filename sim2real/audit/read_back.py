@@ -22,6 +22,8 @@ from robots import Robot
 Array = NDArray[np.float64]
 
 ROUNDING = 1e-5  # share of the largest number of an owner that is no change: PyBullet keeps frames in single precision
+PROBED_SHARE = 1e-3  # of damping and friction that is no change, where measured
+PROBED = 5e-5  # [N m | N], and per rad/s or m/s: damping and friction below are 0, where measured
 MEASURED = 0.01  # share of the largest change of damping or friction within which the others are the same: measured
 
 
@@ -113,24 +115,23 @@ def changes(base: Snapshot, seen: Snapshot) -> list[tuple[str, str]]:
     both = [field for field in seen if field in base]
     resisting = [np.abs(base[f].values - seen[f].values).max(initial=0.0) for f in ("damping", "friction") if f in both]
     for field in both:
-        least = MEASURED * max(resisting) if field in ("damping", "friction") else 0.0
+        least = max(PROBED, MEASURED * max(resisting)) if field in ("damping", "friction") else 0.0
         then, now = base[field], seen[field]
         if then.owners != now.owners or then.values.shape != now.values.shape:
             found.append((field, ""))
             continue
-        found += [(field, then.owners[k]) for k in _differing(then.values, now.values, least)]
+        share = PROBED_SHARE if field in ("damping", "friction") else ROUNDING
+        found += [(field, then.owners[k]) for k in _differing(then.values, now.values, share, least)]
     return sorted(found)
 
 
-def _differing(a: Array, b: Array, least: float) -> list[int]:
-    """Return the rows (k,) in which two arrays (n, k) differ by more than rounding of the row, and than `least`."""
+def _differing(a: Array, b: Array, share: float, least: float) -> list[int]:
+    """Return the rows (k,) in which two arrays (n, k) differ by more than a share of the row, and than `least`."""
     if np.array_equal(a, b, equal_nan=True):
         return []
     finite = np.where(np.isfinite(a), np.abs(a), 0.0).max(axis=1, keepdims=True, initial=0.0)
     with np.errstate(invalid="ignore"):
-        same = (
-            (a == b) | (np.abs(a - b) <= np.maximum(ROUNDING * finite, max(least, 1e-12))) | (np.isnan(a) & np.isnan(b))
-        )
+        same = (a == b) | (np.abs(a - b) <= np.maximum(share * finite, max(least, 1e-12))) | (np.isnan(a) & np.isnan(b))
     return np.flatnonzero(~same.all(axis=1)).tolist()
 
 

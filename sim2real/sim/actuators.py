@@ -269,7 +269,8 @@ class Motors:
 
     def encoder_offset(self) -> Array:
         """How much more than the joint's position its encoder reads: (n_worlds, n_actuators) [rad | m]."""
-        return self.zero + self.lead
+        offset: Array = self.zero + self.lead
+        return offset
 
     @property
     def is_off(self) -> bool:

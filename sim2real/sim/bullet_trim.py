@@ -1,10 +1,11 @@
 """Trim: how a PyBullet body gets another centre of mass and any inertia without being loaded again.
 
-PyBullet takes a new mass and three principal moments for a loaded body; place and axes of its inertial frame are fixed. A body that needs others gets four trims: links without shape, bolted to it `REACH` from its centre of mass,
-along its principal axes and along the diagonal opposite to them. Mass moved to them moves the centre of mass. What the
-moved masses add to the inertia is taken off the body's own moments, and three trims, turned by 45 degrees about an axis
-each, bear the products of inertia. Some of these moments are negative; only their sum is a body, and only that matters
-to Featherstone's recursion. Trims without mass change no bit of a simulation.
+PyBullet takes a new mass and three principal moments for a loaded body; place and axes of its inertial frame are fixed.
+A body that needs others gets four trims: links without shape, bolted to it `REACH` from its centre of mass along its
+principal axes, and along the diagonal opposite to them. Mass moved to them moves the centre of mass. What the moved
+masses add to the inertia is taken off the body's own moments, and three trims, turned by 45 degrees about an axis each,
+bear the products of inertia. Some of these moments are negative; only their sum is a body, and only that matters to
+Featherstone's recursion. Trims without mass change no bit of a simulation. Each costs a physics step 1 to 2 us.
 """
 
 from dataclasses import replace

@@ -57,13 +57,14 @@ class World:
 
     force: (3,) [N], in the world's axes, on the centre of mass of `pushed_body(robot)`; None where there is none
     finer: steps that Bullet takes in the place of one physics step, when it is asked for one
+    span: physics steps that may share one torque of joint damping
     """
 
     def __init__(self, robot: Robot, bodies: Bodies) -> None:
         self.robot, self.space, self.bodies = robot, bodies.space, bodies
         self.dt = robot.control_dt / robot.substeps
         self.force: list[float] | None = None
-        self.finer = 1
+        self.finer, self.span = 1, robot.substeps
         self._trims: list[str] = []  # bodies that have trims
         self._columns = _Columns(self.space)
         self._load([])
@@ -205,8 +206,10 @@ class World:
     def _apply_loads(self, masses: Array, shifts: Array, inertias: Array) -> None:
         """Set mass, centre of mass and inertia of every body."""
         plain, trims = self._plain, self._trimmed
-        if not (masses > 0).all() or not np.isfinite(inertias).all():  # which Bullet would ignore without a word
-            raise EngineError(f"PyBullet would not take masses {masses.tolist()} of bodies {list(self.bodies.names)}")
+        sound = (masses > 0) & np.isfinite(inertias).all(axis=(1, 2))
+        if not sound.all():  # Bullet would keep what it had, without a word
+            name, mass = self.bodies.names[int(np.argmin(sound))], masses[np.argmin(sound)]
+            raise EngineError(f"PyBullet would not take mass {mass:g} kg, or the inertia, of body '{name}'")
         weights, moments = masses[plain].tolist(), inertias[plain][:, [0, 1, 2], [0, 1, 2]].tolist()
         if trims:
             shares, parts = trimmed(masses[trims], shifts[trims], inertias[trims])
@@ -259,7 +262,7 @@ class World:
 
         Another step changes a motion more than most quantities do. So it is halved for extreme Variants only.
         """
-        rate, bound = self.bodies.servo_rate, min(SERVO_RATES[mode] for mode in self.robot.modes)
+        rate, bound = self.bodies.servo_rate, min(SERVO_RATES[mode] for mode in (*self.robot.modes, "effort"))
         finer = max(1, ceil(rate / bound))
         while rate * strongest(self.space, values) / finer > BORNE * bound:
             finer *= 2

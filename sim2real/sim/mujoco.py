@@ -249,13 +249,14 @@ class MujocoEngine:
             return physics[:, self._qpos]
         if channel == "velocity":
             return physics[:, self._qvel]
+        if self.robot.fixed_base:  # an IMU on a bolted root
+            turn = np.broadcast_to(self._imu_turn, (len(physics), 4))
+            return turn if channel == "orientation" else np.zeros((len(physics), 3))
         base, velocity = physics[:, [5, 6, 7, 4]], physics[:, 1 + self._nominal.nq :]
         if channel == "base_velocity":
             return rotate(inverse(base), velocity[:, :3])
-        turn, fixed = np.broadcast_to(self._imu_turn, (len(physics), 4)), self.robot.fixed_base
-        if channel == "orientation":
-            return turn if fixed else compose(base, turn)
-        return np.zeros((len(physics), 3)) if fixed else rotate(inverse(turn), velocity[:, 3:6])  # gyro
+        turn = np.broadcast_to(self._imu_turn, (len(physics), 4))
+        return compose(base, turn) if channel == "orientation" else rotate(inverse(turn), velocity[:, 3:6])
 
     def _feel(self, worlds: Index, physics: Array, control: Array) -> dict[str, Array]:
         """Return what the other channels read in states (k, state size) of some worlds, under control (k, n_act)."""

@@ -143,7 +143,7 @@ def test_what_one_worker_refuses_leaves_the_others_in_step(engines):
     pool_, sound = engines
     bad = Variant.of(pool_.space, {"mass/cart": np.array([np.nan, 1, 1, 1, 1])}, N)
     for engine in engines:
-        with pytest.raises(EngineError, match=r"did not take mass nan kg .* for body 'cart'"):
+        with pytest.raises(EngineError, match=r"would not take mass nan kg.* body 'cart'"):
             engine.apply(bad, np.arange(N))
         start(engine, 0, np.arange(N))
     np.testing.assert_array_equal(walk(pool_, 30, seed=1), walk(sound, 30, seed=1))
