@@ -64,8 +64,8 @@ format: $(READY) $(TESTS)  ## rewrite the code in the style that lint asks for
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## steps/s of training beside the raw speed of the engines
-	$(BIN)/python -m benchmarks.training
+bench: $(READY)  ## steps/s of training beside the raw speed of the engines; what randomization costs
+	@$(BIN)/python -m benchmarks.training; trained=$$?; $(BIN)/python -m benchmarks.variants && exit $$trained
 
 corpus: $(READY) $(TESTS)  ## every URDF of two collections in both engines, judged by Pinocchio; writes docs/corpus.md
 	$(BIN)/python -m benchmarks.corpus

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 import tyro
 from rich.console import Console
 
-
 out = Console()
 err = Console(stderr=True)
 

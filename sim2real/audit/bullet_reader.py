@@ -1,9 +1,9 @@
 """Reads PyBullet worlds: what getDynamicsInfo says, and by one probing step what it keeps to itself.
 
-The probe: the robot in the air, about in its default pose, all joints at 1 or 2 rad/s or m/s, this way and that, no motor; one
-physics step. What slows them down whichever way they go, times the inertia, is what they resist with (gravity and
-Coriolis forces do not change sign with the speed and drop out); of that, what grows with speed is damping, the rest is
-friction. Rotors are part of the inertia of the bodies that they turn with.
+The probe: the robot in the air, about in its default pose, all joints at 1 or 2 rad/s or m/s, this way and that, no
+motor; one physics step. What slows them down whichever way they go, times the inertia, is what they resist with
+(gravity and Coriolis forces do not change sign with the speed and drop out); of that, what grows with speed is damping,
+the rest is friction. Rotors are part of the inertia of the bodies that they turn with.
 """
 
 from dataclasses import replace

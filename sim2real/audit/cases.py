@@ -17,7 +17,7 @@ End = Literal["low", "high"]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One coordinate of the Variants at one end of its law, in the unit of its quantity; `context` as the table says."""
+    """One coordinate of the Variants at one end of its law, in the unit of its quantity."""
 
     name: str
     quantity: Quantity

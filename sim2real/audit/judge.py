@@ -27,7 +27,7 @@ OPPOSED = -0.2  # cosine between both effects below which they have different si
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is wrong with a case; why it may do nothing, "" where it acts; how the engines agree, None if not compared."""
+    """What is wrong with a case; why it may do nothing, "" if it acts; how the engines agree, None if not compared."""
 
     findings: tuple[Finding, ...]
     reason: str
@@ -44,7 +44,8 @@ def judge_case(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> Judgeme
         reasons.append("" if reason is None or trial.effect > LEAST else reason.why)
     agreed = None
     if len(trials) == 2 and not findings and not any(reasons) and case.quantity.place != "sensor":
-        agreed = agreement(*trials.values(), robot.control_dt)
+        first, second = trials.values()
+        agreed = agreement(first, second, robot.control_dt)
         findings += _together(case, tuple(trials), agreed)
     return Judgement(tuple(findings), reasons[0] if all(reasons) else "", agreed)
 

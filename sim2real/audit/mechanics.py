@@ -115,11 +115,11 @@ def _rate_acts(robot: Robot, trial: Trial) -> bool:
     q, dq = trial.base.motion[:-1, column], trial.base.speed[:-1, column]
     before, after = command[:-1], command[1:]
     limited = np.clip(after, before - most, before + most)
-    efforts = (
+    one, other = (
         np.clip(law.gain * c + law.stiffness * q + law.damping * dq, -actuator.effort, actuator.effort)
         for c in (after, limited)
     )
-    return not np.array_equal(*efforts)
+    return not np.array_equal(one, other)
 
 
 def _spare(robot: Robot, trial: Trial, motor: str) -> float:
@@ -146,10 +146,11 @@ def _changed(link: Link, quantity: str, value: float) -> Link:
     if inertial is None:
         return link
     x, y, z = inertial.origin.xyz
-    scaled = tuple(value * component for component in inertial.inertia)
+    xx, xy, xz, yy, yz, zz = (value * component for component in inertial.inertia)
+    scaled = xx, xy, xz, yy, yz, zz
     match quantity:
         case "mass":
-            inertial = Inertial(inertial.mass * value, scaled, inertial.origin)  # type: ignore[arg-type]
+            inertial = Inertial(inertial.mass * value, scaled, inertial.origin)
         case "payload":
             inertial = replace(inertial, mass=inertial.mass + value)
         case "inertia":

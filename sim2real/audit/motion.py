@@ -73,10 +73,11 @@ def into_limit(robot: Robot, joint: str, offset: float, periods: int) -> Motion:
 
 
 def poses_on(robot: Robot) -> dict[str, Array]:
-    """Return, for each body that can be the lowest of an upright robot, the pose found in which it is so by the most."""
+    """Return, for each body that can be the lowest of an upright robot, the pose in which it is so by the most."""
     rng = stream(0, "audit poses")
     limits = np.array([reachable(robot, name) for name in robot.joint_names]).reshape(-1, 2)
-    poses = follow(robot.model, rng.uniform(*limits.T, (_POSES, robot.n_joints)), np.zeros(robot.n_joints))[0]
+    q = rng.uniform(limits[:, 0], limits[:, 1], size=(_POSES, robot.n_joints))
+    poses, _ = follow(robot.model, q, np.zeros_like(q))
     best: dict[str, tuple[float, Array]] = {}
     for q in poses:
         (lowest, body), (second, _) = sorted((height, name) for name, height in standing(robot, q).items())[:2]

@@ -101,7 +101,8 @@ def _inertias(model: Any) -> Array:
     for turn, quaternion in zip(turns, model.body_iquat, strict=True):
         mujoco.mju_quat2Mat(turn, quaternion)
     axes = turns.reshape(-1, 3, 3)
-    return np.einsum("nij,nj,nkj->nik", axes, model.body_inertia, axes).reshape(-1, 9)
+    inertias: Array = np.einsum("nij,nj,nkj->nik", axes, model.body_inertia, axes).reshape(-1, 9)
+    return inertias
 
 
 def _further(model: Any) -> Iterator[str]:

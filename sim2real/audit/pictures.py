@@ -25,7 +25,7 @@ _TRIES, _POSES = 12, 3  # poses looked at, and taken
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """One case: change of colours (share of full scale) and of depth [m], each pixel of all poses; what was in sight."""
+    """One case: change of colours (share of full scale) and depth [m] of each pixel of all poses; what was in sight."""
 
     case: Case
     colour: Array
@@ -53,8 +53,8 @@ class Studio:
         """Keep the default pose, and those that show bodies that were not in sight yet."""
         robot, rng = self._robot, stream(0, "audit pictures")
         limits = np.array([reachable(robot, name) for name in robot.joint_names]).reshape(-1, 2)
-        poses = rng.uniform(*limits.T, (_TRIES - 1, robot.n_joints))
-        self._state.q[1:] = follow(robot.model, poses, np.zeros(robot.n_joints))[0]
+        poses = rng.uniform(limits[:, 0], limits[:, 1], size=(_TRIES - 1, robot.n_joints))
+        self._state.q[1:], _ = follow(robot.model, poses, np.zeros_like(poses))
         sights = [self._in_sight(self._shoot(self._space.nominal, np.array([k]))) for k in range(_TRIES)]
         self._poses, seen = [0], set(sights[0])
         while len(self._poses) < _POSES:

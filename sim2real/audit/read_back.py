@@ -49,10 +49,10 @@ def held(rows: Mapping[str, Sequence[float] | Array]) -> Held:
 
 
 # What a quantity may change: fields by name. A quantity of a joint may change them for the body that the joint moves.
-_BODY = {"mass": ("mass", "inertia"), "payload": ("mass",), "inertia": ("inertia",)}
+_BODY: dict[str, tuple[str, ...]] = {"mass": ("mass", "inertia"), "payload": ("mass",), "inertia": ("inertia",)}
 _BODY |= {f"com_{axis}": ("com",) for axis in "xyz"}
 _SOFT = ("geom_solimp", "geom_solmix")
-_CONTACT = {
+_CONTACT: dict[str, tuple[str, ...]] = {
     "sliding_friction": ("sliding",),
     "rolling_friction": ("rolling", "geom_condim"),
     "spinning_friction": ("spinning", "geom_condim"),
@@ -60,9 +60,9 @@ _CONTACT = {
     "contact_stiffness": ("stiffness", "contact_damping", *_SOFT),
     "contact_damping": ("contact_damping", *_SOFT),
 }
-_JOINT = {"damping": ("damping",), "friction": ("friction",), "limit_offset": ("limits",)}
+_JOINT: dict[str, tuple[str, ...]] = {"damping": ("damping",), "friction": ("friction",), "limit_offset": ("limits",)}
 _JOINT |= {"armature": ("armature", "inertia", "mass")}
-_WORLD = {f"gravity_{axis}": ("gravity",) for axis in "xyz"}
+_WORLD: dict[str, tuple[str, ...]] = {f"gravity_{axis}": ("gravity",) for axis in "xyz"}
 _WORLD |= {"ground_friction": ("sliding", "rolling", "spinning")}
 FIELDS: Mapping[str, tuple[str, ...]] = _BODY | _CONTACT | _JOINT | _WORLD
 

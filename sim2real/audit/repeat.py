@@ -1,8 +1,8 @@
-"""Whether Variants compound: applied again and again, with resets between, they must leave exactly what they left first.
+"""Whether Variants compound: applied again and again, with resets between, they must leave what they left at first.
 
-All coordinates at once stand at the highest of their values, then at the lowest, a thousand times; the engine is read and
-a motion rolled out after the first time and after the last. What an engine reads back differently names the quantity;
-where only the motion differs, each quantity is repeated alone.
+All coordinates at once stand at the highest of their values and at the lowest, by turns, a thousand times; the engine
+is read and a motion rolled out after the first time and after the last. Where these differ, each quantity is repeated
+alone, which names the ones that compound.
 """
 
 from collections.abc import Sequence

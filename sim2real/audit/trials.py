@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from robots import Robot
 from sim2real.audit.cases import Case
-from sim2real.audit.read_back import Reader, Snapshot, changes, strays, value_of
 from sim2real.audit.footing import clearance, touched
+from sim2real.audit.read_back import Reader, Snapshot, changes, strays, value_of
 from sim2real.audit.scenario import Scenario
 from sim2real.audit.worlds import Columns, Rollout, Worlds
 from sim2real.sim.terrain import Grounds
@@ -71,7 +71,7 @@ class Trial:
 
     @property
     def effect(self) -> float:
-        """RMS over time of what changed most: a joint or base coordinate, else (or for a sensor's quantity) a reading."""
+        """RMS over time of what changed most: a joint or base coordinate, else (or for a sensor) a reading."""
         moved = 0.0 if self.case.quantity.place == "sensor" else _rms(self.moved)
         return moved or _rms(self.sensed)
 
@@ -111,7 +111,10 @@ def _filled(batch: list[Job], size: int) -> list[Job]:
 
 
 class Trials:
-    """The trials of one engine, of scenarios of one length; `leaks` says where a world that should be nominal was not the same each time."""
+    """The trials of one engine, of scenarios of one length.
+
+    leaks: where a world that should have been nominal was not the same as before
+    """
 
     def __init__(self, worlds: Worlds, reader: Reader) -> None:
         self._worlds, self._reader = worlds, reader

@@ -14,12 +14,13 @@ from sim2real.sim.channels import CHANNELS, available
 from sim2real.sim.simulation import Simulation
 
 Array = NDArray[np.float64]
+THREADS = 2  # on which MuJoCo steps its worlds
 MakeEngine = Callable[[str, Robot, int, tuple[str, ...]], Engine]
 
 
 def build(engine: str, robot: Robot, n_worlds: int, channels: tuple[str, ...]) -> Engine:
-    """Build an engine in this process, where it can be read."""
-    return make_engine(engine, robot, n_worlds, channels=channels)
+    """Build an engine in this process, where it can be read: in threads at most."""
+    return make_engine(engine, robot, n_worlds, workers=THREADS if engine == "mujoco" else 0, channels=channels)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,8 +95,8 @@ class Worlds:
             senses.append(np.concatenate(list(simulation.measured.values()), axis=1))
             speed.append(state.dq.copy())
             effort.append(state.tau.copy())
-        recorded = [np.stack(rows, axis=1) for rows in (motion, senses, base, speed, effort)]
-        return Rollout(*recorded, healthy=simulation.state.healthy.copy())
+        recorded = (np.stack(rows, axis=1) for rows in (motion, senses, base, speed, effort))
+        return Rollout(*recorded, simulation.state.healthy.copy())  # type: ignore[arg-type]
 
     def close(self) -> None:
         """Release the engine."""

@@ -13,7 +13,8 @@ URDF = """<robot name="tumbler">
 <collision><geometry><box size="0.4 0.3 0.1"/></geometry></collision></link>
 <link name="arm"><inertial><origin xyz="0 0 0.1"/><mass value="0.8"/>
 <inertia ixx="0.004" iyy="0.004" izz="0.001" ixy="0" ixz="0" iyz="0"/></inertial></link>
-<joint name="shoulder" type="revolute"><parent link="base"/><child link="arm"/><origin xyz="0 0 0.05"/><axis xyz="0 1 0"/>
+<joint name="shoulder" type="revolute"><parent link="base"/><child link="arm"/>
+<origin xyz="0 0 0.05"/><axis xyz="0 1 0"/>
 <limit lower="-1.2" upper="1.2" effort="20" velocity="20"/><dynamics damping="0.05" friction="0.02"/></joint>
 </robot>"""
 
