@@ -3,36 +3,30 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Randomization, VariantSpace, stream
 from robots import Robot
-from sim2real.audit.cases import Case, choose, ends, make_cases
-from sim2real.audit.judge import judge_case, judge_shots
+from sim2real.audit.cases import Case, End, choose, ends, make_cases
+from sim2real.audit.judge import Judgement, judge_case, judge_shots
+from sim2real.audit.measure import answered, measured
 from sim2real.audit.pictures import Shots, Studio
 from sim2real.audit.read_back import make_reader
 from sim2real.audit.repeat import compounding
 from sim2real.audit.scenario import Scenario, Scenarios, by_scenario, dropped
 from sim2real.audit.trials import Trial, Trials
-from sim2real.audit.verdict import Audit, Finding, Measured, Row
+from sim2real.audit.verdict import GRAVEST, Audit, Finding, Measured, Row
 from sim2real.audit.worlds import MakeEngine, Worlds, build
 from sim2real.tasks.task import Task
 
 Array = NDArray[np.float64]
 Progress = Callable[[int, int], None]
+
 RESETS = 1000
 BATCH = 32  # worlds at most; the same in both engines, so that a case meets the same random numbers in both
-_GRAVEST = (
-    "physics cannot bear it",
-    "collisions lost",
-    "compounds",
-    "no effect",
-    "wrong value",
-    "acts elsewhere",
-    "engines disagree",
-)
 
 
 def audit(
@@ -54,45 +48,91 @@ def audit(
     progress: is told (done, total); make: builds the engines, in this process
     Raise RandomizationError for a pattern without match, EngineError where an engine refuses the robot.
     """
-    began, tried = time.monotonic(), dropped(robot)
-    space = VariantSpace(tried)
-    bounds = ends(space, randomization)
-    columns = choose(space, quantities, per_quantity)
-    cases = make_cases(space, bounds, columns)
-    start = None if task is None else tuple(rows[0] for rows in task.start(stream(0, "audit start"), 1))
-    scenarios = Scenarios(tried, space, bounds, start)  # type: ignore[arg-type]
-    groups = by_scenario((case for case in cases if case.quantity.place != "camera"), scenarios)
-    pictured = [case for case in cases if case.quantity.place == "camera"]
-    done, total = 0, len(cases) * len(engines)
+    began, plan = time.monotonic(), _plan(dropped(robot), task, quantities, randomization, per_quantity, resets)
+    total, done = len(plan.cases) * len(engines), 0
 
     def advance(count: int) -> None:
         nonlocal done
         done += count
         progress(done, total)
 
-    trials: dict[Case, dict[str, Trial]] = {case: {} for case in cases}
-    shots: dict[Case, dict[str, Shots]] = {case: {} for case in pictured}
-    repeated: dict[str, dict[str, str]] = {}
-    general = []
-    for engine in engines:
-        for chosen in _by_length(groups):
-            n_worlds = min(BATCH, sum(map(len, chosen.values())) + len(chosen) + 1)  # cases, baselines, and one more
-            with closing(Worlds(tried, engine, n_worlds, make)) as worlds:
-                run = Trials(worlds, make_reader(worlds.engine, engine))
-                for trial in run.run(chosen, advance):
-                    trials[trial.case][engine] = trial
-                general += [Finding("acts elsewhere", engine, leak) for leak in run.leaks]
-        if pictured:
-            with closing(Studio(tried, engine)) as studio:
-                for taken in studio.run(pictured):
-                    shots[taken.case][engine] = taken
-            advance(len(pictured))
-        with closing(Worlds(tried, engine, 1, make)) as worlds:
-            reader = make_reader(worlds.engine, engine)
-            repeated[engine] = compounding(worlds, reader, scenarios.plain, bounds, columns, resets)
-    general += [Finding("compounds", engine, found[""]) for engine, found in repeated.items() if "" in found]
-    rows = [_row(tried, space, column, bounds, trials, shots, repeated) for column in columns]
-    return Audit(robot.name, tuple(engines), tuple(rows), time.monotonic() - began, tuple(general))
+    evidence = {engine: _gather(plan, engine, make, advance) for engine in engines}
+    general = [
+        finding
+        for engine, found in evidence.items()
+        for finding in (
+            *(Finding("acts elsewhere", engine, leak) for leak in found.leaks),
+            *(Finding("compounds", engine, text) for quantity, text in found.repeated.items() if not quantity),
+        )
+    ]
+    rows = tuple(_row(plan, column, evidence) for column in plan.columns)
+    return Audit(robot.name, tuple(engines), rows, time.monotonic() - began, tuple(general))
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is audited: bounds (2, space.size), the chosen columns, and their cases in their scenarios."""
+
+    robot: Robot
+    space: VariantSpace
+    bounds: Array
+    columns: list[int]
+    cases: list[Case]
+    scenarios: Scenarios
+    resets: int
+
+
+def _plan(
+    robot: Robot,
+    task: Task | None,
+    quantities: Sequence[str] | None,
+    randomization: Randomization | None,
+    per_quantity: int | None,
+    resets: int,
+) -> _Plan:
+    space = VariantSpace(robot)
+    bounds = ends(space, randomization)
+    columns = choose(space, quantities, per_quantity)
+    start = None
+    if task is not None:
+        q, dq = task.start(stream(0, "audit start"), 1)
+        start = q[0], dq[0]
+    scenarios = Scenarios(robot, space, bounds, start)
+    return _Plan(robot, space, bounds, columns, make_cases(space, bounds, columns), scenarios, resets)
+
+
+@dataclass(frozen=True, eq=False)
+class _Evidence:
+    """What one engine made of a plan; answers: see `answered`; repeated: see `compounding`."""
+
+    trials: Mapping[Case, Trial]
+    shots: Mapping[Case, Shots]
+    answers: Mapping[Case, float | None]
+    repeated: Mapping[str, str]
+    leaks: tuple[str, ...]
+
+
+def _gather(plan: _Plan, engine: str, make: MakeEngine, advance: Callable[[int], None]) -> _Evidence:
+    trials: dict[Case, Trial] = {}
+    leaks: list[str] = []
+    pictured = [case for case in plan.cases if case.quantity.place == "camera"]
+    moved = by_scenario((case for case in plan.cases if case.quantity.place != "camera"), plan.scenarios)
+    for chosen in _by_length(moved):
+        n_worlds = min(BATCH, sum(map(len, chosen.values())) + len(chosen) + 1)  # cases, baselines, and one more
+        with closing(Worlds(plan.robot, engine, n_worlds, make)) as worlds:
+            run = Trials(worlds, make_reader(worlds.engine, engine))
+            trials |= {trial.case: trial for trial in run.run(chosen, advance)}
+            leaks += run.leaks
+    shots: list[Shots] = []
+    if pictured:
+        with closing(Studio(plan.robot, engine)) as studio:
+            shots = studio.run(pictured)
+        advance(len(pictured))
+    with closing(Worlds(plan.robot, engine, 1, make)) as worlds:
+        reader = make_reader(worlds.engine, engine)
+        repeated = compounding(worlds, reader, plan.scenarios.plain, plan.bounds, plan.columns, plan.resets)
+        answers = {case: answered(worlds, case) for case in plan.cases if case.quantity.place == "motor"}
+    return _Evidence(trials, {taken.case: taken for taken in shots}, answers, repeated, tuple(leaks))
 
 
 def _by_length(groups: Mapping[Scenario, Sequence[Case]]) -> list[dict[Scenario, Sequence[Case]]]:
@@ -103,32 +143,48 @@ def _by_length(groups: Mapping[Scenario, Sequence[Case]]) -> list[dict[Scenario,
     return list(lengths.values())
 
 
-def _row(
-    robot: Robot,
-    space: VariantSpace,
-    column: int,
-    bounds: Array,
-    trials: Mapping[Case, Mapping[str, Trial]],
-    shots: Mapping[Case, Mapping[str, Shots]],
-    repeated: Mapping[str, Mapping[str, str]],
-) -> Row:
-    name, quantity = space.names[column], space.quantities[column]
-    findings: list[Finding] = []
-    judgements, measured = [], {}
-    for case in (case for case in trials if case.name == name):
-        judgement = judge_shots(case, shots[case]) if case in shots else judge_case(robot, case, trials[case])
-        judgements.append(judgement)
-        findings += judgement.findings
-        for engine, taken in shots.get(case, {}).items():
-            measured[engine, case.end] = Measured(None, taken.change)
-        for engine, trial in trials[case].items():
-            measured[engine, case.end] = Measured(trial.read_back, trial.effect)
-    findings += [
-        Finding("compounds", e, found[quantity.name]) for e, found in repeated.items() if quantity.name in found
-    ]
-    findings.sort(key=lambda finding: _GRAVEST.index(finding.kind))
-    low, high = bounds[:, column].tolist()
-    nominal = float(space.nominal[column])
-    reason = judgements[0].reason if judgements and all(judgement.reason for judgement in judgements) else ""
-    agreements = tuple(j.agreement for j in judgements if j.agreement is not None)
-    return Row(name, quantity.name, quantity.unit, nominal, low, high, measured, tuple(findings), reason, agreements)
+def _row(plan: _Plan, column: int, evidence: Mapping[str, _Evidence]) -> Row:
+    name, quantity = plan.space.names[column], plan.space.quantities[column]
+    cases = [case for case in plan.cases if case.name == name]
+    seen = {
+        (engine, case.end): _measured(plan.robot, case, found) for case in cases for engine, found in evidence.items()
+    }
+    judgements = [_judge(plan.robot, case, evidence, seen) for case in cases]
+    findings = [finding for judgement in judgements for finding in judgement.findings]
+    for engine, found in evidence.items():
+        if quantity.name in found.repeated:
+            findings.append(Finding("compounds", engine, found.repeated[quantity.name]))
+    findings.sort(key=lambda finding: GRAVEST.index(finding.kind))
+    low, high = plan.bounds[:, column].tolist()
+    return Row(
+        name,
+        quantity.name,
+        quantity.unit,
+        float(plan.space.nominal[column]),
+        low,
+        high,
+        seen,
+        tuple(findings),
+        judgements[0].reason if judgements and all(judgement.reason for judgement in judgements) else "",
+        tuple(judgement.agreement for judgement in judgements if judgement.agreement is not None),
+    )
+
+
+def _measured(robot: Robot, case: Case, found: _Evidence) -> Measured:
+    if case in found.shots:
+        return Measured(None, None, found.shots[case].change)
+    trial = found.trials[case]
+    inferred = None
+    if trial.read_back is None:
+        inferred = found.answers.get(case)
+        inferred = measured(robot, trial) if inferred is None else inferred
+    return Measured(trial.read_back, inferred, trial.effect)
+
+
+def _judge(
+    robot: Robot, case: Case, evidence: Mapping[str, _Evidence], seen: Mapping[tuple[str, End], Measured]
+) -> Judgement:
+    if case.quantity.place == "camera":
+        return judge_shots(case, {engine: found.shots[case] for engine, found in evidence.items()})
+    trials = {engine: found.trials[case] for engine, found in evidence.items()}
+    return judge_case(robot, case, trials, {engine: seen[engine, case.end].inferred for engine in evidence})

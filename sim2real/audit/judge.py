@@ -17,6 +17,7 @@ from sim2real.audit.verdict import Finding
 LEAST = 1e-9  # [rad | m | unit of a sensor] RMS change that is an effect: engines are deterministic, so no effect is 0
 IDLE = 1e-6  # [rad | m] RMS change allowed where mechanics knows of none: what two solvers' rounding comes to
 TAKEN = 1e-3  # share by which a value read back may be off: what PyBullet tells in single precision or is measured
+INFERRED = 0.6  # share of a change by which a measured value may be off: three deviations of a noise's 20 samples
 SINKS = 0.05  # [m] into a level floor: 50 kg on four contacts of 1e4 N/m sink by 0.012, what falls through by 1 m
 FLOATS = 0.15  # [m] above the floor at the end: half as much again as the robot is dropped from
 RATIO = 2.0  # between the sizes of both engines' effects; see `compare`
@@ -34,13 +35,16 @@ class Judgement:
     agreement: Agreement | None
 
 
-def judge_case(robot: Robot, case: Case, trials: Mapping[str, Trial]) -> Judgement:
-    """Judge one case by its trials in one or two engines."""
+def judge_case(
+    robot: Robot, case: Case, trials: Mapping[str, Trial], inferred: Mapping[str, float | None]
+) -> Judgement:
+    """Judge one case by its trials in one or two engines, and the values that were inferred from its effects."""
     findings: list[Finding] = []
     reasons = []
     for engine, trial in trials.items():
         reason = idle(robot, trial)
         findings += _alone(robot, engine, case, trial, reason)
+        findings += _inferred(engine, case, inferred[engine])
         reasons.append("" if reason is None or trial.effect > LEAST else reason.why)
     agreed = None
     if len(trials) == 2 and not findings and not any(reasons) and case.quantity.place != "sensor":
@@ -98,6 +102,16 @@ def _effect(engine: str, case: Case, trial: Trial, reason: Idle | None, at: str)
             Finding("acts elsewhere", engine, f"{at} something changes by {trial.effect:.2g}, but {reason.why}")
         )
     return found
+
+
+def _inferred(engine: str, case: Case, value: float | None) -> list[Finding]:
+    """Compare a value that was measured: by few samples where the quantity is random, so that only a factor shows."""
+    if value is None or case.quantity.unit == "probability":
+        return []
+    if isfinite(value) and abs(value - case.value) <= INFERRED * abs(case.value - case.nominal):
+        return []
+    at = f"at {case.value:g} {case.quantity.unit}"
+    return [Finding("wrong value", engine, f"{at} its effects are those of {value:.3g}")]
 
 
 def _near(value: float, wanted: float, other: float) -> bool:

@@ -1,15 +1,18 @@
 """Values that no engine holds, because the models of motors, sensors and commands are ours: measured by what they do.
 
 A sensor's errors are read off its readings beside those of the same motion without the error; what an end stop is
-shifted by, off where the joint comes to rest; a motor's strength, off the efforts that it gave beside those of its law;
-a latency, by a step of the command, issued a physics step later each time until the motor answers a period later.
+shifted by, off where the joint comes to rest. A motor's strength and gain show in how much it answers to a step of its
+command; its latency in when, the step being issued a physics step later each time until the answer is a period late.
 """
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Variant
 from robots import Robot
+from sim2real.audit.cases import Case
 from sim2real.audit.motion import holding
 from sim2real.audit.trials import Trial
 from sim2real.audit.worlds import Worlds
@@ -24,8 +27,6 @@ _STEP = 0.2  # of its largest effort, that a motor is asked for to see when it a
 def measured(robot: Robot, trial: Trial) -> float | None:
     """Return a coordinate's value as its effects tell it, in the unit of its quantity; None where they do not."""
     name = trial.case.quantity.name
-    if name == "strength":
-        return _strength(robot, trial)
     if name == "limit_offset":
         return _stop(robot, trial)
     sensor, _, error = name.rpartition("_")
@@ -41,18 +42,12 @@ def measured(robot: Robot, trial: Trial) -> float | None:
         case "scale":
             return float((true * read).sum() / (true * true).sum()) if true.any() else None
         case "resolution":
-            return _spacing(read)
+            return float(np.sqrt(12 * ((read - true) ** 2).mean()))  # an even spread over one step
         case "dropout":
             return _share_repeated(read, true)
         case "delay":
             return _lag(read, true, robot)
     return None
-
-
-def _spacing(read: Array) -> float | None:
-    """Return the step of which all readings are multiples, nearly: the least difference between two of them."""
-    gaps = np.diff(np.unique(read.round(9)))
-    return float(gaps[gaps > 1e-8].min()) if (gaps > 1e-8).any() else None
 
 
 def _share_repeated(read: Array, true: Array) -> float | None:
@@ -74,22 +69,6 @@ def _lag(read: Array, true: Array, robot: Robot) -> float:
     return float(lags[int(np.argmin(errors))])
 
 
-def _strength(robot: Robot, trial: Trial) -> float | None:
-    """Return how much stronger a motor was than in the baseline, of what its law asked for each time."""
-    motor = robot.actuator_names.index(trial.case.member)
-    actuator, column = robot.actuators[motor], robot.actuated[motor]
-    law, command = servo(actuator), trial.base.scenario.commands[:, motor]
-    ratios = []
-    for motion, speed, effort in (
-        (trial.base.motion, trial.base.speed, trial.base.effort),
-        (trial.motion, trial.speed, trial.effort),
-    ):
-        asked = law.gain * command + law.stiffness * motion[:, column] + law.damping * speed[:, column]
-        asked = np.clip(asked, -actuator.effort, actuator.effort)
-        ratios.append(float((asked * effort[:, motor]).sum() / ((asked * asked).sum() or np.nan)))
-    return ratios[1] / ratios[0] if ratios[0] else None
-
-
 def _stop(robot: Robot, trial: Trial) -> float:
     """Return how much farther the joint came than in the baseline [rad | m], in its own sense."""
     column = robot.joint_index(trial.case.member)
@@ -98,36 +77,61 @@ def _stop(robot: Robot, trial: Trial) -> float:
     return float(sign * (now - then))
 
 
-def latency(worlds: Worlds, value: float) -> float | None:
-    """Measure the latency of a command in the first world under a Variant that has `value` of it [s].
+def answered(worlds: Worlds, case: Case) -> float | None:
+    """Measure a latency, a strength or a gain by how a motor of the first world answers a step of its command.
 
-    Return a whole number of physics steps [s]; None where the motor never answers.
+    In the unit of the quantity: [s] in whole physics steps, or over what the nominal motor answers; None for others.
     """
-    robot, engine = worlds.robot, worlds.engine
-    substeps = robot.substeps
+    name, member = case.quantity.name, case.member
+    if name == "latency":
+        return _latency(worlds, case.value)
+    modes = dict(zip(worlds.robot.actuator_names, worlds.robot.modes, strict=True))
+    if name in ("strength", "kp") or (name == "kd" and modes[member] == "velocity"):
+        motor = worlds.robot.actuator_names.index(member)
+        nominal, now = (_gain(worlds, motor, changes) for changes in ({}, {case.name: case.value}))
+        return now / nominal if nominal else None
+    return None
+
+
+def _gain(worlds: Worlds, motor: int, changes: dict[str, float]) -> float:
+    """Return how much more effort a motor gives for a step of its command that arrives in a period's last physics step.
+
+    The step is the only difference of two motions that are the same until then.
+    """
+    robot = worlds.robot
+    late = robot.control_dt * (1 - 1 / robot.substeps)
+    variant = Variant.of(worlds.engine.space, changes, worlds.n_worlds)
+    before, after = (efforts[0] for efforts in _responses(worlds, variant, late, 1, motor))
+    return after - before
+
+
+def _latency(worlds: Worlds, value: float) -> float | None:
+    """Return the latency of a command under a Variant that has `value` of it [s]; None where no motor ever answers."""
+    robot, substeps = worlds.robot, worlds.robot.substeps
     periods = int(np.ceil(value / robot.control_dt)) + 3
-    variant = Variant.of(engine.space, {"latency": value}, worlds.n_worlds)
-    seen = [_answers(worlds, variant, k * robot.control_dt / substeps, periods) for k in range(substeps + 1)]
+    variant = Variant.of(worlds.engine.space, {"latency": value}, worlds.n_worlds)
+    seen = []
+    for k in range(substeps + 1):  # physics steps from a period's beginning to the command's issue
+        before, after = _responses(worlds, variant, k * robot.control_dt / substeps, periods, 0)
+        seen.append(next((period for period, (a, b) in enumerate(zip(before, after, strict=True)) if a != b), None))
     if seen[0] is None:
         return None
     later = next((k for k, period in enumerate(seen) if period != seen[0]), None)
     return None if later is None else ((seen[0] + 1) * substeps - later) * robot.control_dt / substeps
 
 
-def _answers(worlds: Worlds, variant: Variant, late: float, periods: int) -> int | None:
-    """Return the first control period at whose end a motor has answered a step that was issued `late` [s] in the first."""
+def _responses(worlds: Worlds, variant: Variant, late: float, periods: int, motor: int) -> Iterator[list[float]]:
+    """Yield the efforts of a motor at the ends of some periods, without and with a step `late` [s] in the first one."""
     robot, all_worlds = worlds.robot, np.arange(worlds.n_worlds)
+    q = np.tile(robot.default_q, (worlds.n_worlds, 1))
     hold = np.tile(holding(robot, robot.default_q), (worlds.n_worlds, 1))
-    actuator, step = robot.actuators[0], hold.copy()
-    step[:, 0] += _STEP * actuator.effort / (servo(actuator).gain or 1.0)
-    efforts = []
+    step = hold.copy()
+    step[:, motor] += _STEP * robot.actuators[motor].effort / (servo(robot.actuators[motor]).gain or 1.0)
     for command in (hold, step):
         simulation = Simulation(worlds.engine, seed=0)
-        q = np.tile(robot.default_q, (worlds.n_worlds, 1))
         simulation.reset(q, np.zeros_like(q), all_worlds, variant)
-        rows = []
+        efforts = []
         for _ in range(periods):
             simulation.advance(command, late)
-            rows.append(simulation.state.tau[0, 0])
-        efforts.append(rows)
-    return next((k for k, (a, b) in enumerate(zip(*efforts, strict=True)) if a != b), None)
+            efforts.append(float(simulation.state.tau[0, motor]))
+        yield efforts

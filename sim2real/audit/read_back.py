@@ -85,9 +85,13 @@ def make_reader(engine: Any, name: str) -> Reader:
     return MujocoReader(engine)
 
 
-def value_of(quantity: Quantity, member: str, nominal: float, base: Snapshot, seen: Snapshot) -> float | None:
+def value_of(
+    robot: Robot, quantity: Quantity, member: str, nominal: float, base: Snapshot, seen: Snapshot
+) -> float | None:
     """Return a coordinate's value as an engine has it, all other coordinates being those of `base`; None if unread."""
     fields = FIELDS.get(quantity.name, ())
+    if quantity.name == "armature" and "armature" not in seen:
+        return nominal + _about_axis(robot, member, base, seen)
     if not fields or fields[0] not in seen:
         return None
     then, now = base[fields[0]].of(member), seen[fields[0]].of(member)
@@ -107,6 +111,14 @@ def value_of(quantity: Quantity, member: str, nominal: float, base: Snapshot, se
         case "gravity_x" | "gravity_y" | "gravity_z":
             return float(now["xyz".index(quantity.name[-1])])
     return float(now[0])
+
+
+def _about_axis(robot: Robot, joint: str, base: Snapshot, seen: Snapshot) -> float:
+    """Return how much more inertia the body that a joint turns has about its axis [kg m^2]."""
+    model = robot.merged.model.joint(joint)
+    axis = np.array(model.axis)
+    then, now = (held["inertia"].of(model.child) for held in (base, seen))
+    return 0.0 if then is None or now is None else float(axis @ (now - then).reshape(3, 3) @ axis)
 
 
 def changes(base: Snapshot, seen: Snapshot) -> list[tuple[str, str]]:

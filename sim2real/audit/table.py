@@ -7,14 +7,14 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from sim2real.audit.verdict import Audit, Finding, Row
+from sim2real.audit.verdict import Audit, Finding, Measured, Row
 
 _SHORT = {"bullet": "PyBullet", "mujoco": "MuJoCo"}
 _LEGEND = (
     "One quantity a row, of the member below its name, at its lowest and highest value, alone. read: the value as the "
-    "engine has it, at both ends; - where only the motion tells. moves: what it changes most, of joints, base and "
-    "sensors [rad | m | the sensor's unit], RMS over the motion, at the end where that is more. idle: mechanics lets "
-    "it do nothing in this motion, and it does nothing."
+    "engine has it, at both ends; ~ measured by its effects, - only seen to act. moves: what it changes most, of "
+    "joints, base and sensors [rad | m | the sensor's unit] or pixels [share of full scale], RMS over the motion, at "
+    "the end where that is more. idle: mechanics lets it do nothing in this motion, and it does nothing."
 )
 
 
@@ -23,7 +23,7 @@ def audit_table(audit: Audit, rows: Sequence[Row]) -> Table:
     table = Table(
         title=f"Audit of {audit.robot}",
         title_justify="left",
-        caption=_LEGEND,
+        caption=Text(_LEGEND),
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
@@ -92,9 +92,15 @@ def _name(row: Row) -> Text:
 
 def _cells(row: Row, engine: str) -> tuple[str, str]:
     ends = [measured for (name, _), measured in row.ends.items() if name == engine]
-    read = [_figure(measured.read_back) for measured in ends if measured.read_back is not None]
+    read = [_read(measured) for measured in ends]
     change = max((measured.change for measured in ends), default=0.0)
-    return " ".join(read) or "-", f"{change:.2g}"
+    return " ".join(filter(None, read)) or "-", f"{change:.2g}"
+
+
+def _read(measured: Measured) -> str:
+    if measured.read_back is not None:
+        return _figure(measured.read_back)
+    return "" if measured.inferred is None else f"~{measured.inferred:.2g}"
 
 
 def _verdict(row: Row) -> Text:

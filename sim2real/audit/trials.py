@@ -53,6 +53,8 @@ class Trial:
     base: Baseline
     motion: Array
     senses: Array
+    speed: Array
+    effort: Array
     healthy: bool
     under: float
     over: float
@@ -200,9 +202,11 @@ class Trials:
             base,
             motion,
             rollout.senses[world],
+            rollout.speed[world],
+            rollout.effort[world],
             bool(rollout.healthy[world]),
             under,
             over,
-            value_of(case.quantity, case.member, case.nominal, base.held, held),
+            value_of(self._robot, case.quantity, case.member, case.nominal, base.held, held),
             tuple(strays(self._robot, case.quantity, case.member, changed)),
         )

@@ -18,6 +18,15 @@ Kind = Literal[
     "physics cannot bear it",
 ]
 OK = "ok"
+GRAVEST: tuple[Kind, ...] = (
+    "physics cannot bear it",
+    "collisions lost",
+    "compounds",
+    "no effect",
+    "wrong value",
+    "acts elsewhere",
+    "engines disagree",
+)
 
 
 @dataclass(frozen=True)
@@ -38,11 +47,13 @@ class Measured:
     """One end of one coordinate in one engine.
 
     read_back: the value as the engine has it; None where it cannot be read
+    inferred: the value as its effects tell it, where it cannot be read; None where they do not
     change: of the trajectory, or of the readings for a sensor: RMS over time of the number that changed most, in its
     unit [rad | m | the sensor's]
     """
 
     read_back: float | None
+    inferred: float | None
     change: float
 
 
@@ -73,7 +84,13 @@ class Row:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; infinite numbers as text."""
         ends = [
-            {"engine": engine, "end": end, "read_back": _plain(m.read_back), "change": _plain(m.change)}
+            {
+                "engine": engine,
+                "end": end,
+                "read_back": _plain(m.read_back),
+                "inferred": _plain(m.inferred),
+                "change": _plain(m.change),
+            }
             for (engine, end), m in self.ends.items()
         ]
         return {

@@ -95,8 +95,10 @@ class Worlds:
             senses.append(np.concatenate(list(simulation.measured.values()), axis=1))
             speed.append(state.dq.copy())
             effort.append(state.tau.copy())
-        recorded = (np.stack(rows, axis=1) for rows in (motion, senses, base, speed, effort))
-        return Rollout(*recorded, simulation.state.healthy.copy())  # type: ignore[arg-type]
+        motions, readings, bases, speeds, efforts = (
+            np.stack(rows, axis=1) for rows in (motion, senses, base, speed, effort)
+        )
+        return Rollout(motions, readings, bases, speeds, efforts, simulation.state.healthy.copy())
 
     def close(self) -> None:
         """Release the engine."""

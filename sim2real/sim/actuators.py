@@ -115,6 +115,7 @@ class Motors:
         self._all_position, self._servoed = bool(self._position.all()), bool((modes != "effort").any())
         self._effort = robot.effort_limits
         self._columns, self._nominal = self._lay_out(robot, space)
+        self._absent = self._columns < 0
         parts = np.tile(self._nominal[:, None], (1, n_worlds, 1))
         _, _, self.strength, self.no_load_speed, self.dead_zone, self._backlash, self.zero, self.rate, _ = parts
         self._parts = parts.transpose(1, 0, 2)  # (n_worlds, quantity, n_actuators), what the names above are views of
@@ -126,7 +127,7 @@ class Motors:
         self.lead = np.zeros(shape)  # how far the motor's side is ahead of the joint, within the play
         self._target = np.zeros(shape)  # of the rate limit
         self._uses = np.zeros((n_worlds, len(_OF_MOTORS)), dtype=bool)
-        self._see(np.arange(n_worlds))
+        self._see()
 
     def _lay_out(self, robot: Robot, space: VariantSpace) -> tuple[Index, Array]:
         """Return the column of each of `_OF_MOTORS` for each motor, -1 where it has none, and the nominal values."""
@@ -139,24 +140,26 @@ class Motors:
 
     def take(self, values: Array, worlds: Index) -> None:
         """Take what Variants (len(worlds), space.size) say of the motors of `worlds`."""
-        said = np.concatenate([values, np.ones((len(values), 1))], axis=1)[:, self._columns]
+        said = values[:, self._columns]
+        if self._absent.any():
+            said[:, self._absent] = 1.0
         gain, stiffness, damping = self._laws
         kp, kd = said[:, 0], said[:, 1]
-        said[:, 8] = gain * np.where(self._velocity, kd, kp)
+        said[:, 8] = gain * (kp if self._all_position else np.where(self._velocity, kd, kp))
         self._parts[worlds] = said
         self.gain[worlds] = said[:, 8]
         self.stiffness[worlds], self.damping[worlds] = stiffness * kp, damping * kd
         self.half_play[worlds], self.voltage[worlds, 0] = said[:, 5] / 2, values[:, self._voltage]
-        self._softness[worlds] = 1.0 / np.where(said[:, 8] == 0, np.inf, said[:, 8])
         self._servo_zero[worlds] = said[:, 6] * self._position
-        self._see(worlds)
+        self._uses[worlds] = (said != self._nominal).any(axis=2)
+        if self._uses[worlds, 4].any():
+            self._softness[worlds] = 1.0 / np.where(said[:, 8] == 0, np.inf, said[:, 8])
+        self._see()
 
-    def _see(self, worlds: Index) -> None:
+    def _see(self) -> None:
         """Note which parts of the model the worlds use; what no world uses costs nothing."""
-        self._uses[worlds] = (self._parts[worlds] != self._nominal).any(axis=2)
-        used: NDArray[np.bool_] = np.any(self._uses, axis=0)
-        self._sagging, self._dead, self._playing = bool(used[3]), bool(used[4]), bool(used[5])
-        self._shifted, self._limited = bool(used[6]), bool(used[7])
+        used = self._uses.any(axis=0).tolist()  # type: ignore[union-attr]
+        self._sagging, self._dead, self._playing, self._shifted, self._limited = used[3:8]
         self.steady = ~self._uses[:, 3]  # (n_worlds,) limits that do not fall with speed
         # (n_worlds,) where a clipped linear law is all there is: play changes nothing about effort motors
         self.affine = ~(self._uses[:, 3] | self._uses[:, 4] | (self._uses[:, 5] & self._servoed))

@@ -159,13 +159,16 @@ def damping_span(robot: Robot, space: VariantSpace, moved: Array, values: Array)
     if not damping.any():
         return robot.substeps
     inertia = moved * lightest(space, values)
-    for name, rotor in zip(
-        space.members[space.block("armature")], values[space.block("armature")].tolist(), strict=True
-    ):
-        inertia[robot.joint_index(name)] += rotor
+    inertia[_turning(space)] += values[space.block("armature")]
     with np.errstate(divide="ignore"):
         rate = (damping[damping > 0] / inertia[damping > 0]).max()
     return int(np.clip(2 * DAMPING_ERROR / (rate * robot.control_dt / robot.substeps), 1, robot.substeps))
+
+
+def _turning(space: VariantSpace) -> list[int]:
+    """Return the joints that `armature` is of, among all."""
+    places = {name: k for k, name in enumerate(space.members[space.block("damping")])}
+    return [places[name] for name in space.members[space.block("armature")]]
 
 
 def strongest(space: VariantSpace, values: Array) -> float:

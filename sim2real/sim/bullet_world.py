@@ -43,6 +43,7 @@ with quiet(1), quiet(2):  # it prints its build time
 _simulate, _set_motor = pybullet.stepSimulation, pybullet.setJointMotorControl2
 _set_motors = pybullet.setJointMotorControlArray
 _set_engine, _change, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.changeDynamics, pybullet.TORQUE_CONTROL
+_NO_STOPS = 1.0, -1.0  # limits that Bullet ignores
 MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
 # Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ;
@@ -67,6 +68,9 @@ class World:
         self.finer, self.span = 1, robot.substeps
         self._trims: list[str] = []  # bodies that have trims
         self._columns = _Columns(self.space)
+        limits = [joint.limit for joint in robot.model.movable]
+        stops = [(a.lower, a.upper) if b else _NO_STOPS for a, b in zip(limits, self._columns.limited, strict=True)]
+        self._stops = np.array(stops).reshape(-1, 2).T
         self._load([])
         self.apply(self.space.nominal)
 
@@ -171,8 +175,6 @@ class World:
             self._apply_loads(*loads)
         if changed[columns.gravity].any():
             self._call("setGravity", *values[columns.gravity].tolist())
-        if changed[columns.limits].any():
-            self._apply_limits(values)
         if changed[columns.joints].any():
             self._apply_joints(values)
         self.contacts.apply(values, changed)
@@ -231,30 +233,26 @@ class World:
             self._call("resetBasePositionAndOrientation", self.body, *base[0])
             self._call("resetBaseVelocity", self.body, *base[1])
 
-    def _apply_limits(self, values: Array) -> None:
-        block = self.space.block("limit_offset")
-        for name, offset in zip(self.space.members[block], values[block].tolist(), strict=True):
-            limit = self.robot.model.joint(name).limit
-            ends = {"jointLowerLimit": limit.lower + offset, "jointUpperLimit": limit.upper + offset}
-            self._call("changeDynamics", self.body, self._joint_index[name], **ends)
-
     def _apply_joints(self, values: Array) -> None:
-        damping, friction = self.space.block("damping"), self.space.block("friction")
+        columns = self._columns
+        damping, friction = values[columns.damping], values[columns.friction]
+        rubbing = friction != self._applied[columns.friction]
+        offset = np.where(columns.limited, values[columns.offset], 0.0)
+        moved = (damping != self._applied[columns.damping]) | (values[columns.offset] != self._applied[columns.offset])
+        lower, upper = self._stops + offset
+        for k, damp, low, high in np.stack([np.arange(len(moved)), damping, lower, upper], axis=1)[moved].tolist():
+            joint, limits = self.joint_ids[int(k)], {"jointLowerLimit": low, "jointUpperLimit": high}
+            _change(self.body, joint, jointDamping=damp, physicsClientId=self.client, **limits)
         finer = self._fineness(values)
-        damped, rubbing = values[damping] != self._applied[damping], values[friction] != self._applied[friction]
         # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for all to come.
         if finer != self._stepping[1]:
             rubbing[:] = True
         self.finer = finer
         self.set_substeps(1)
         client, at_rest = self.client, pybullet.VELOCITY_CONTROL
-        for k, value in zip(np.flatnonzero(damped).tolist(), values[damping][damped].tolist(), strict=True):
-            _change(self.body, self.joint_ids[k], jointDamping=value, physicsClientId=client)
-        for k, value in zip(np.flatnonzero(rubbing).tolist(), values[friction][rubbing].tolist(), strict=True):
+        for k, value in zip(np.flatnonzero(rubbing).tolist(), friction[rubbing].tolist(), strict=True):
             # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
-            pybullet.setJointMotorControl2(
-                self.body, self.joint_ids[k], at_rest, targetVelocity=0, force=value, physicsClientId=client
-            )
+            _set_motor(self.body, self.joint_ids[k], at_rest, targetVelocity=0, force=value, physicsClientId=client)
         self.span = damping_span(self.robot, self.space, self.bodies.moved, values)
 
     def _fineness(self, values: Array) -> int:
@@ -362,6 +360,10 @@ class _Columns:
 
         self.loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
         self.gravity = columns("gravity_x", "gravity_y", "gravity_z")
-        self.limits = columns("limit_offset")
         # Gains, strengths and masses decide how finely Bullet must step, and that how friction is set.
-        self.joints = [*self.loads, *columns("damping", "friction", "strength", "kp", "kd")]
+        self.joints = [*self.loads, *columns("damping", "friction", "limit_offset", "strength", "kp", "kd")]
+        self.damping, self.friction = columns("damping"), columns("friction")
+        offsets = dict(zip(space.members[space.block("limit_offset")], columns("limit_offset"), strict=True))
+        joints = space.members[space.block("damping")]
+        self.limited = np.array([joint in offsets for joint in joints], dtype=bool)
+        self.offset = [offsets.get(joint, 0) for joint in joints]  # any column where there are no stops

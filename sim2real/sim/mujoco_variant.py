@@ -24,6 +24,7 @@ from sim2real.sim.terrain import Grounds
 
 SPRING = 0.05  # impedance of a contact with stiffness and damping of its own: what its force is too large by
 STIFFEST, MOST_DAMPED = 1.0, 0.7  # what a physics step bears, of 4 and 2: a light leg on a hard spring is softer
+_SPRINGY = np.array([SPRING, SPRING, 0.001, 0.5, 2.0])
 _RATIOS = np.linspace(0.02, 0.9999, 500)
 _THROWN = np.exp(-_RATIOS / np.sqrt(1 - _RATIOS**2) * np.arccos(np.clip(2 * _RATIOS**2 - 1, -1, 1)))
 
@@ -95,10 +96,8 @@ class MujocoVariant:
 
     def _apply_joints(self, model: Any, values: Array) -> None:
         block = self._block
-        model.dof_damping[self._dofs], model.dof_frictionloss[self._dofs] = (
-            values[block("damping")],
-            values[block("friction")],
-        )
+        model.dof_damping[self._dofs] = values[block("damping")]
+        model.dof_frictionloss[self._dofs] = values[block("friction")]
         model.jnt_range[self._stops] = self._nominal.jnt_range[self._stops] + values[block("limit_offset")][:, None]
 
     def _apply_friction(self, model: Any, values: Array) -> None:
@@ -117,20 +116,16 @@ class MujocoVariant:
         bounce, stiffness, damping = (
             values[block(name)] for name in ("restitution", "contact_stiffness", "contact_damping")
         )
-        solref, solimp = self._nominal.geom_solref[geoms], self._nominal.geom_solimp[geoms]
+        step, (rigid, _) = model.opt.timestep, self._nominal.geom_solref[geoms[0]]
         bounces, soft = bounce > _THROWN[-1], stiffness < np.inf
-        if bounces.any():
-            ratio = np.interp(-bounce, -_THROWN, _RATIOS)[owner]
-            thrown = bounces[owner]
-            solref[thrown, 0] /= ratio[thrown]
-            solref[thrown, 1] = ratio[thrown]
+        ratio = np.where(bounces, np.interp(-bounce, -_THROWN, _RATIOS), 1.0)
+        solref = np.empty((len(soft), 2))
+        solref[:, 0], solref[:, 1] = rigid / ratio, ratio
         if soft.any():
             weight = model.body_invweight0[self._touching, 0] * (SPRING - 1)
-            spring = np.empty((len(soft), 2))
-            step = model.opt.timestep
+            spring = np.empty_like(solref)
             spring[:, 0] = np.maximum(np.where(soft, stiffness, 0.0) * weight, -STIFFEST / step**2)
             spring[:, 1] = np.maximum(damping * weight, -MOST_DAMPED / step)
-            springy = soft[owner]
-            solref[springy] = spring[owner[springy]]
-            solimp[springy] = [SPRING, SPRING, 0.001, 0.5, 2]
-        model.geom_solref[geoms], model.geom_solimp[geoms] = solref, solimp
+            solref = np.where(soft[:, None], spring, solref)
+        model.geom_solref[geoms] = solref[owner]
+        model.geom_solimp[geoms] = np.where(soft[:, None], _SPRINGY, self._nominal.geom_solimp[geoms[0]])[owner]

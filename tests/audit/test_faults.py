@@ -45,8 +45,8 @@ def test_swapped_sign_that_is_read_back(engine):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_swapped_sign_that_only_the_other_engine_tells(engine):
-    found = cartpole_with(faults.planted(engine, alter=faults.mirrored("strength")), "strength", "mass")
-    row = found.row("strength/slider_to_cart")
+    found = cartpole_with(faults.planted(engine, alter=faults.mirrored("dead_zone")), "dead_zone", "mass")
+    row = found.row("dead_zone/slider_to_cart")
     assert row.verdict == "engines disagree"
     assert "opposite directions" in row.findings[0].text
     assert not found.row("mass/cart").findings
