@@ -42,6 +42,8 @@ def measured(robot: Robot, trial: Trial) -> float | None:
         case "scale":
             return float((true * read).sum() / (true * true).sum()) if true.any() else None
         case "resolution":
+            if np.ptp(true) < 2 * trial.case.value:  # hardly a step
+                return None
             return float(np.sqrt(12 * ((read - true) ** 2).mean()))  # an even spread over one step
         case "dropout":
             return _share_repeated(read, true)

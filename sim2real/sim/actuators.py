@@ -158,8 +158,10 @@ class Motors:
 
     def _see(self) -> None:
         """Note which parts of the model the worlds use; what no world uses costs nothing."""
-        used = self._uses.any(axis=0).tolist()  # type: ignore[union-attr]
-        self._sagging, self._dead, self._playing, self._shifted, self._limited = used[3:8]
+        used: NDArray[np.bool_] = np.any(self._uses, axis=0)
+        sagging, dead, playing, shifted, limited = (bool(some) for some in used[3:8])
+        self._sagging, self._dead, self._playing = sagging, dead, playing
+        self._shifted, self._limited = shifted, limited
         self.steady = ~self._uses[:, 3]  # (n_worlds,) limits that do not fall with speed
         # (n_worlds,) where a clipped linear law is all there is: play changes nothing about effort motors
         self.affine = ~(self._uses[:, 3] | self._uses[:, 4] | (self._uses[:, 5] & self._servoed))

@@ -1,0 +1,45 @@
+"""Every robot of the catalog passes the audit, in a reduced form: one member of each quantity, and 20 resets.
+
+Those that the audit was made with are tried in all quantities; the others in those that depend on the robot, which
+leaves out sensors, cameras, disturbances and the way of commands. `sim2real audit ROBOT` tries all members of all.
+"""
+
+from fnmatch import fnmatchcase
+
+import pytest
+
+from randomization import VariantSpace
+from robots import load_robot, robot_names
+from sim2real.audit import audit
+
+WHOLE = ("a1", "kuka_iiwa", "husky", "furuta")
+BODILY = (
+    "mass", "payload", "com_?", "inertia", "damping", "friction", "armature", "limit_offset", "sliding_friction",
+    "restitution", "kp", "kd", "strength", "gravity_?", "latency",
+)  # fmt: skip
+
+
+def failures(name: str, patterns: tuple[str, ...] | None) -> list[str]:
+    robot = load_robot(name)
+    has = None if patterns is None else [p for p in patterns if _has(name, p)]
+    found = audit(robot, quantities=has, per_quantity=1, resets=20)
+    return [f"{row.name}: {finding}" for row in found.failures for finding in row.findings] + [
+        str(finding) for finding in found.general
+    ]
+
+
+def _has(name: str, pattern: str) -> bool:
+    """Whether a robot has a quantity: an arm has no floor, a cart-pole no servo."""
+    return any(fnmatchcase(quantity.name, pattern) for quantity in VariantSpace(load_robot(name)).quantities)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WHOLE)
+def test_every_quantity_does_what_it_says(name):
+    assert failures(name, None) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in robot_names() if name not in (*WHOLE, "cartpole")])
+def test_what_the_robot_itself_has_does_what_it_says(name):
+    assert failures(name, BODILY) == []
