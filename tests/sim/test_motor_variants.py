@@ -175,14 +175,14 @@ def test_lost_and_repeated_commands(make, make_robot):
     """With probability p a period goes on under the command before; all of them lost, nothing ever arrives."""
     robot = make_robot("slider", {"joint": "rail"})
     for quantity, share in (("command_loss", 0.3), ("command_repeat", 0.3), ("command_loss", 1.0)):
-        simulation = Simulation(make(robot, 200), seed=1)
-        truth = Variant.of(simulation.variant.space, {quantity: share}, 200)
-        simulation.reset(np.zeros((200, 1)), np.zeros((200, 1)), np.arange(200), truth)
+        simulation = Simulation(make(robot, 40), seed=1)
+        truth = Variant.of(simulation.variant.space, {quantity: share}, 40)
+        simulation.reset(np.zeros((40, 1)), np.zeros((40, 1)), np.arange(40), truth)
         kept = []
         for period in range(50):
-            simulation.advance(np.full((200, 1), 1.0 + period))
+            simulation.advance(np.full((40, 1), 1.0 + period))
             kept.append(simulation.state.tau[:, 0] != 1.0 + period)
-        np.testing.assert_allclose(np.mean(kept), share, atol=0.02)
+        np.testing.assert_allclose(np.mean(kept), share, atol=0.04)
         if share == 1.0:
             np.testing.assert_array_equal(simulation.state.q, 0.0)
 
