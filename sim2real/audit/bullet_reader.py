@@ -37,7 +37,7 @@ class BulletReader:
 
     def __init__(self, engine: Any) -> None:
         self._engine: Engine = engine
-        self._worlds = engine._worlds
+        self._worlds = engine.worlds
         robot = engine.robot
         self._floating = not robot.fixed_base
         self._probed = np.array([_amid(robot, name) for name in robot.joint_names])

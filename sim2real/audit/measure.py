@@ -42,9 +42,10 @@ def measured(robot: Robot, trial: Trial) -> float | None:
         case "scale":
             return float((true * read).sum() / (true * true).sum()) if true.any() else None
         case "resolution":
-            if np.ptp(true) < 2 * trial.case.value:  # hardly a step
+            felt = true != 0.0
+            if np.ptp(true) < 2 * trial.case.value or felt.mean() < 0.9:  # hardly a step, or hardly a reading
                 return None
-            return float(np.sqrt(12 * ((read - true) ** 2).mean()))  # an even spread over one step
+            return float(np.sqrt(12 * ((read - true)[felt] ** 2).mean()))  # an even spread over one step
         case "dropout":
             return _share_repeated(read, true)
         case "delay":
@@ -88,7 +89,7 @@ def answered(worlds: Worlds, case: Case) -> float | None:
     if name == "latency":
         return _latency(worlds, case.value)
     modes = dict(zip(worlds.robot.actuator_names, worlds.robot.modes, strict=True))
-    if name in ("strength", "kp") or (name == "kd" and modes[member] == "velocity"):
+    if name in ("strength", "kp") and modes[member] != "velocity":  # whose error is gone within a physics step
         motor = worlds.robot.actuator_names.index(member)
         nominal, now = (_gain(worlds, motor, changes) for changes in ({}, {case.name: case.value}))
         return now / nominal if nominal else None

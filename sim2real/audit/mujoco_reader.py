@@ -33,7 +33,7 @@ class MujocoReader:
 
     def __init__(self, engine: Any) -> None:
         self._engine = engine
-        self._lay_out(engine._models[0])
+        self._lay_out(engine.models[0])
 
     def _lay_out(self, model: Any) -> None:
         robot = self._engine.robot
@@ -53,7 +53,7 @@ class MujocoReader:
 
     def snapshot(self, world: int) -> Snapshot:
         """See `Reader.snapshot`."""
-        model = self._engine._models[world]
+        model = self._engine.models[world]
         if model.ngeom != self._n_geoms:  # built anew, with a floor that need not be flat
             self._lay_out(model)
         bodies = self._body_ids

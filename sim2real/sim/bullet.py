@@ -36,10 +36,10 @@ class BulletEngine:
         self._effort_only = all(mode == "effort" for mode in robot.modes)
         if robot.file.imu:
             self._imu_turn = from_rpy(np.array(robot.merged.frames[robot.file.imu.link][1].rpy))
-        self._worlds = [World(robot, self._bodies) for _ in range(n_worlds)]
+        self.worlds = [World(robot, self._bodies) for _ in range(n_worlds)]
         self.channels = check_channels(robot, channels)
         self.readings = blank_readings(robot, n_worlds, self.channels)
-        self._instruments = [BulletInstruments(world, self.channels) for world in self._worlds]
+        self._instruments = [BulletInstruments(world, self.channels) for world in self.worlds]
         self.listen({})
         self.reset(self.state.q.copy(), self.state.dq.copy(), np.arange(n_worlds))
 
@@ -52,8 +52,8 @@ class BulletEngine:
                 self._apply(world)
 
     def _apply(self, world: int) -> None:
-        if self._worlds[world].apply(self._variant[world]):  # loaded anew
-            self._instruments[world] = BulletInstruments(self._worlds[world], self.channels)
+        if self.worlds[world].apply(self._variant[world]):  # loaded anew
+            self._instruments[world] = BulletInstruments(self.worlds[world], self.channels)
 
     def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
@@ -66,7 +66,7 @@ class BulletEngine:
         for row, world in enumerate(worlds):
             if not self.state.healthy[world]:
                 self._rebuild(world)
-            self._worlds[world].reset(q[row], dq[row], place[row], turn[row])
+            self.worlds[world].reset(q[row], dq[row], place[row], turn[row])
             self._instruments[world].forget()
         self._read(worlds)
         self._sense_all(worlds)
@@ -79,7 +79,7 @@ class BulletEngine:
         control = self._motors.limit_rate(self._delays.issue(command, delay))
         healthy = np.flatnonzero(self.state.healthy)
         for world in healthy.tolist():
-            self._worlds[world].force = None if force is None else force[world].tolist()
+            self.worlds[world].force = None if force is None else force[world].tolist()
         self._listen_at(0, healthy)
         # One that needs no measurement is told its efforts for the whole period.
         blind = self._motors.steady[healthy] & self._effort_only
@@ -112,7 +112,7 @@ class BulletEngine:
         changed = (tau[:, 1:] != tau[:, :-1]).any(axis=2)
         changes = changed.any(axis=1).tolist()
         for row, world in enumerate(worlds.tolist()):
-            efforts, drive = tau[row].tolist(), self._worlds[world].drive
+            efforts, drive = tau[row].tolist(), self.worlds[world].drive
             stops, steps = self._stops[world], self.robot.substeps
             if not (changes[row] or stops):
                 drive(efforts[0], steps)
@@ -126,7 +126,7 @@ class BulletEngine:
 
     def _servo(self, worlds: Index, control: Array) -> None:
         """Advance worlds side by side, with efforts worked out before each call of Bullet."""
-        chosen = [self._worlds[world] for world in worlds.tolist()]
+        chosen = [self.worlds[world] for world in worlds.tolist()]
         finer = np.array([world.finer for world in chosen])
         dt = np.array([[world.dt / world.finer] for world in chosen])
         for world in chosen:
@@ -144,7 +144,7 @@ class BulletEngine:
     def _listen_at(self, k: int, worlds: Index) -> None:
         """Read what is to be read k physics steps into the period."""
         for world in worlds[self._before[worlds] == k].tolist():
-            self._instruments[world].before(self._worlds[world].dt)
+            self._instruments[world].before(self.worlds[world].dt)
         for channel, here in self._early.get(k, ()):
             self._sense(channel, worlds[here[worlds]])
 
@@ -181,12 +181,12 @@ class BulletEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
-        for world in self._worlds:
+        for world in self.worlds:
             world.close()
-        self._worlds = []
+        self.worlds = []
 
     def _read(self, worlds: Index) -> None:
-        state, chosen = self.state, [self._worlds[world] for world in worlds.tolist()]
+        state, chosen = self.state, [self.worlds[world] for world in worlds.tolist()]
         joints = np.array([w.joints() for w in chosen]).reshape(len(chosen), self.robot.n_joints, 2)
         state.q[worlds], state.dq[worlds] = joints[:, :, 0], joints[:, :, 1]
         if self.robot.file.imu and chosen:
@@ -201,9 +201,9 @@ class BulletEngine:
                 state.base_velocity[world], state.base_angular_velocity[world] = velocity, angular_velocity
 
     def _rebuild(self, world: int) -> None:
-        self._worlds[world].close()
-        self._worlds[world] = World(self.robot, self._bodies)
-        self._worlds[world].apply(self._variant[world])
-        self._instruments[world] = BulletInstruments(self._worlds[world], self.channels)
+        self.worlds[world].close()
+        self.worlds[world] = World(self.robot, self._bodies)
+        self.worlds[world].apply(self._variant[world])
+        self._instruments[world] = BulletInstruments(self.worlds[world], self.channels)
         self.state.healthy[world] = True
         self.rebuilt += 1

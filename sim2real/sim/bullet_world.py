@@ -6,33 +6,29 @@ Facts behind the choices, all measured on PyBullet 3.2.7:
   Bullet computes the torque of joint damping only once a call: a world with damping takes as many steps at a time as
   change that torque by no more than a quarter of a percent.
 - A world that has seen a NaN falls through its floor even after restoreState: it is reloaded.
-- changeDynamics ignores negative and NaN values without a word, so what was set is read back. Given several values at
-  once it may take one of them only, such as a link's drag and not its friction: one call each.
+- Of a link's drag and its friction, given in one call, changeDynamics takes one: one call each.
 - A gear constraint between two joints of one body holds `q_a + ratio q_b = target` to some 1e-6 rad under motion, in
   chains too (each mimic joint is tied to the joint at the end of its chain), also between a hinge and a slide.
 - The pivots of a point-to-point constraint are given from the link's centre of mass, along its principal axes. Where a
   linkage is flat but for rounding, Bullet's default of closing 20 % of a gap in each step pumps the linkage along, and
   its 50 iterations leave up to 5 mm open under a walking minitaur; see `LOOPS` for what holds within 0.4 mm.
-- What touches, and how, is set by `sim2real.sim.bullet_contacts`; how a centre of mass is moved says
-  `sim2real.sim.bullet_trim`.
+- What a Variant says is set by `sim2real.sim.bullet_variant`.
 """
 
 import tempfile
-from math import ceil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from randomization import VariantSpace
 from robots import Robot, write_urdf
 from robots.kinematics import sources
 from sim2real.errors import EngineError
 from sim2real.quiet import quiet
 from sim2real.sim.bodies import apart, loop_points
-from sim2real.sim.bullet_bodies import Bodies, damping_span, spans, strongest
-from sim2real.sim.bullet_contacts import Contacts
-from sim2real.sim.bullet_trim import TRIMS, needs_trim, trim_name, trimmed, with_trims
+from sim2real.sim.bullet_bodies import Bodies, spans
+from sim2real.sim.bullet_trim import with_trims
+from sim2real.sim.bullet_variant import BulletVariant
 from sim2real.sim.disturbances import pushed_body
 from sim2real.sim.engine import MAX_SPEED, Array
 from sim2real.sim.rotations import compose, inverse, rotate
@@ -42,14 +38,8 @@ with quiet(1), quiet(2):  # it prints its build time
 
 _simulate, _set_motor = pybullet.stepSimulation, pybullet.setJointMotorControl2
 _set_motors = pybullet.setJointMotorControlArray
-_set_engine, _change, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.changeDynamics, pybullet.TORQUE_CONTROL
-_NO_STOPS = 1.0, -1.0  # limits that Bullet ignores
-MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
+_set_engine, _TORQUE = pybullet.setPhysicsEngineParameter, pybullet.TORQUE_CONTROL
 RIGID = 1e9  # [N or N m] what mimic joints and loops may bear
-# Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ;
-# and for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
-SERVO_RATES = {"position": 1.0, "velocity": 0.3, "effort": 1.0}
-BORNE = 1.6  # times that is what a Variant may have
 LOOPS = {"erp": 0.05, "numSolverIterations": 100}  # share of a gap that a physics step closes; default 0.2 and 50
 
 
@@ -66,11 +56,6 @@ class World:
         self.dt = robot.control_dt / robot.substeps
         self.force: list[float] | None = None
         self.finer, self.span = 1, robot.substeps
-        self._trims: list[str] = []  # bodies that have trims
-        self._columns = _Columns(self.space)
-        limits = [joint.limit for joint in robot.model.movable]
-        stops = [(a.lower, a.upper) if b else _NO_STOPS for a, b in zip(limits, self._columns.limited, strict=True)]
-        self._stops = np.array(stops).reshape(-1, 2).T
         self._load([])
         self.apply(self.space.nominal)
 
@@ -91,16 +76,13 @@ class World:
         self.link_index = {i[12].decode(): i[0] for i in info} | {robot.model.root.name: -1}
         self.joint_ids = [self._joint_index[name] for name in robot.joint_names]
         self.motor_ids = [self._joint_index[name] for name in robot.actuator_names]
-        self._trims = trims
-        self._lay_out_bodies()
         self._root_frame = self._frame_of_root()
         if robot.file.imu:
             self._imu_id = self.link_index[robot.merged.frames[robot.file.imu.link][0]]
         self._pushed = self.link_index[pushed_body(robot)]
-        self._applied = np.full(self.space.size, np.nan)
         self._stepping = (0, 0)  # physics steps in a call of Bullet, and its steps in the place of one of ours
         self._prepare()
-        self.contacts = Contacts(robot, self.space, self.bodies.grounds, self.client, self.body, self.link_index)
+        self._truth = BulletVariant(self, trims)
 
     def _load_urdf(self, urdf: Path) -> None:
         flags = pybullet.URDF_USE_INERTIA_FROM_FILE | pybullet.URDF_MAINTAIN_LINK_ORDER
@@ -156,73 +138,18 @@ class World:
         return constraint
 
     def apply(self, values: Array) -> bool:
-        """Set what a Variant (space.size,) says and the world does not have yet: absolute values, never a factor.
+        """Give the world a Variant (space.size,); see `sim2real.sim.bullet_variant`.
 
         Return whether the robot had to be loaded anew, in the state that it is in.
         """
-        changed = values != self._applied
-        if not changed.any():
-            return False
-        columns = self._columns
-        loads = self.bodies.loads(values) if changed[columns.loads].any() else None
-        missing = [] if loads is None else self._untrimmed(*loads)
-        anew = bool(missing) or self.contacts.outgrown(values)
-        if anew:
-            self._check_room(missing)
-            self._reload([*self._trims, *missing])
-            loads, changed[:] = self.bodies.loads(values), True
-        if loads is not None:
-            self._apply_loads(*loads)
-        if changed[columns.gravity].any():
-            self._call("setGravity", *values[columns.gravity].tolist())
-        if changed[columns.joints].any():
-            self._apply_joints(values)
-        self.contacts.apply(values, changed)
-        self._applied = values.copy()
-        return anew
-
-    def _check_room(self, missing: list[str]) -> None:
-        links = len(self.bodies.description.links) + TRIMS * (len(self._trims) + len(missing))
-        if links > MAX_LINKS:
-            refused = f"robot '{self.robot.name}': PyBullet bears {MAX_LINKS} links, and moving a centre of mass or"
-            which = ", ".join([*self._trims, *missing])
-            raise EngineError(
-                f"{refused} tilting an inertia costs {TRIMS} more for each body, here {links} in all ({which});"
-                " vary com_* or armature of fewer bodies, or take engine mujoco"
-            )
-
-    def _lay_out_bodies(self) -> None:
-        """Note the rows and links of bodies without and with trims, each of the latter with its trims after it."""
-        names = self.bodies.names
-        self._plain = [k for k, name in enumerate(names) if name not in self._trims]
-        self._trimmed = [k for k, name in enumerate(names) if name in self._trims]
-        parts = [(names[k], *(trim_name(names[k], number) for number in range(TRIMS))) for k in self._trimmed]
-        plain = [names[k] for k in self._plain]
-        self._parts = [self.link_index[name] for name in [*plain, *(name for some in parts for name in some)]]
-
-    def _untrimmed(self, _: Array, shifts: Array, inertias: Array) -> list[str]:
-        """Return the bodies that need trims and have none."""
-        needing = np.flatnonzero(needs_trim(shifts, inertias)).tolist()
-        return [name for k in needing if (name := self.bodies.names[k]) not in self._trims]
-
-    def _apply_loads(self, masses: Array, shifts: Array, inertias: Array) -> None:
-        """Set mass, centre of mass and inertia of every body."""
-        plain, trims = self._plain, self._trimmed
-        sound = (masses > 0) & np.isfinite(inertias).all(axis=(1, 2))
-        if not sound.all():  # Bullet would keep what it had, without a word
-            name, mass = self.bodies.names[int(np.argmin(sound))], masses[np.argmin(sound)]
-            raise EngineError(f"PyBullet would not take mass {mass:g} kg, or the inertia, of body '{name}'")
-        weights, moments = masses[plain].tolist(), inertias[plain][:, [0, 1, 2], [0, 1, 2]].tolist()
-        if trims:
-            shares, parts = trimmed(masses[trims], shifts[trims], inertias[trims])
-            weights += shares.ravel().tolist()
-            moments += parts.reshape(-1, 3).tolist()
-        body, client = self.body, self.client
-        for link, mass, moment in zip(self._parts, weights, moments, strict=True):
-            _change(body, link, mass=mass, localInertiaDiagonal=moment, physicsClientId=client)
+        trims = self._truth.trims_for(values)
+        if trims is not None:
+            self._reload(trims)
+        self._truth.apply(values)
+        return trims is not None
 
     def _reload(self, trims: list[str]) -> None:
-        """Load the robot again with other trims, as it is now."""
+        """Load the robot again with trims on these bodies, as it is now."""
         state = [self._call("getJointState", self.body, joint)[:2] for joint in self.joint_ids]
         base = self._call("getBasePositionAndOrientation", self.body), self._call("getBaseVelocity", self.body)
         self.close()
@@ -232,39 +159,6 @@ class World:
         if not self.robot.fixed_base:
             self._call("resetBasePositionAndOrientation", self.body, *base[0])
             self._call("resetBaseVelocity", self.body, *base[1])
-
-    def _apply_joints(self, values: Array) -> None:
-        columns = self._columns
-        damping, friction = values[columns.damping], values[columns.friction]
-        rubbing = friction != self._applied[columns.friction]
-        offset = np.where(columns.limited, values[columns.offset], 0.0)
-        moved = (damping != self._applied[columns.damping]) | (values[columns.offset] != self._applied[columns.offset])
-        lower, upper = self._stops + offset
-        for k, damp, low, high in np.stack([np.arange(len(moved)), damping, lower, upper], axis=1)[moved].tolist():
-            joint, limits = self.joint_ids[int(k)], {"jointLowerLimit": low, "jointUpperLimit": high}
-            _change(self.body, joint, jointDamping=damp, physicsClientId=self.client, **limits)
-        finer = self._fineness(values)
-        # Bullet turns a motor's largest effort into an impulse with the time step of this moment, for all to come.
-        if finer != self._stepping[1]:
-            rubbing[:] = True
-        self.finer = finer
-        self.set_substeps(1)
-        client, at_rest = self.client, pybullet.VELOCITY_CONTROL
-        for k, value in zip(np.flatnonzero(rubbing).tolist(), friction[rubbing].tolist(), strict=True):
-            # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
-            _set_motor(self.body, self.joint_ids[k], at_rest, targetVelocity=0, force=value, physicsClientId=client)
-        self.span = damping_span(self.robot, self.space, self.bodies.moved, values)
-
-    def _fineness(self, values: Array) -> int:
-        """Return how many steps Bullet must take in the place of one; the same for Variants that are much the same.
-
-        Another step changes a motion more than most quantities do. So it is halved for extreme Variants only.
-        """
-        rate, bound = self.bodies.servo_rate, min(SERVO_RATES[mode] for mode in (*self.robot.modes, "effort"))
-        finer = max(1, ceil(rate / bound))
-        while rate * strongest(self.space, values) / finer > BORNE * bound:
-            finer *= 2
-        return finer
 
     def reset(self, q: Array, dq: Array, place: Array, turn: Array) -> None:
         """Put the joints into q, dq (n_joints,), the root's frame at rest at place (3,), turn (4,)."""
@@ -295,6 +189,12 @@ class World:
             if self.force is not None:
                 self._push(self.force)
             _simulate(physicsClientId=client)
+
+    def divide(self, finer: int) -> bool:
+        """Let Bullet take `finer` steps in the place of one from now on; return whether that is another number."""
+        changed, self.finer = finer != self._stepping[1], finer
+        self.set_substeps(1)
+        return changed
 
     def set_substeps(self, substeps: int) -> None:
         """Let each call of Bullet take some physics steps, or one of them in `finer` parts."""
@@ -349,21 +249,3 @@ class World:
         if self.client >= 0:
             self._call("disconnect")
             self.client = -1
-
-
-class _Columns:
-    """Which coordinates of a Variant are set together."""
-
-    def __init__(self, space: VariantSpace) -> None:
-        def columns(*quantities: str) -> list[int]:
-            return [k for name in quantities for k in range(*space.block(name).indices(space.size))]
-
-        self.loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
-        self.gravity = columns("gravity_x", "gravity_y", "gravity_z")
-        # Gains, strengths and masses decide how finely Bullet must step, and that how friction is set.
-        self.joints = [*self.loads, *columns("damping", "friction", "limit_offset", "strength", "kp", "kd")]
-        self.damping, self.friction = columns("damping"), columns("friction")
-        offsets = dict(zip(space.members[space.block("limit_offset")], columns("limit_offset"), strict=True))
-        joints = space.members[space.block("damping")]
-        self.limited = np.array([joint in offsets for joint in joints], dtype=bool)
-        self.offset = [offsets.get(joint, 0) for joint in joints]  # any column where there are no stops

@@ -63,7 +63,7 @@ class MujocoEngine:
     def _build(self, uneven: bool) -> None:
         """Build the models of all worlds, nominal; `uneven`: with a height field, which costs nothing while unused."""
         self._nominal = self._compile(uneven)
-        self._models = [copy.copy(self._nominal) for _ in range(self.n_worlds)]
+        self.models = [copy.copy(self._nominal) for _ in range(self.n_worlds)]
         self._data = [mujoco.MjData(self._nominal) for _ in range(self._threads)]
         self._truth = MujocoVariant(self._nominal, self.robot, self.space, self._grounds, self.n_worlds)
         self._index(self.robot)
@@ -109,7 +109,7 @@ class MujocoEngine:
             changed = self._variant != self.space.nominal
         for row, world in enumerate(worlds.tolist()):
             if changed[row].any():
-                self._truth.apply(self._models[world], world, self._data[0], self._variant[world], changed[row])
+                self._truth.apply(self.models[world], world, self._data[0], self._variant[world], changed[row])
         self._motors.take(self._variant[worlds], worlds)
         self._set_laws(worlds)
 
@@ -118,7 +118,7 @@ class MujocoEngine:
         gain, stiffness, damping = (motors.strength * law for law in (motors.gain, motors.stiffness, motors.damping))
         limit = motors.strength * motors.limits
         for world in worlds.tolist():
-            model = self._models[world]
+            model = self.models[world]
             model.actuator_gainprm[:, 0] = gain[world]
             model.actuator_biasprm[:, 1], model.actuator_biasprm[:, 2] = stiffness[world], damping[world]
             model.actuator_forcerange[:, 0], model.actuator_forcerange[:, 1] = -limit[world], limit[world]
@@ -184,7 +184,7 @@ class MujocoEngine:
     def _run_stepwise(self, worlds: Index, control: Array, force: Array | None) -> Array:
         """The same for motors that must be asked before each physics step."""
         motors, dt = self._motors, self.robot.control_dt / self.robot.substeps
-        ranges = [self._models[world].actuator_forcerange for world in worlds.tolist()]
+        ranges = [self.models[world].actuator_forcerange for world in worlds.tolist()]
         physics, states = self._physics[worlds], np.empty((*control.shape[:2], self._physics.shape[1]))
         for k in range(control.shape[1]):
             q, dq = physics[:, self._motor_qpos], physics[:, self._motor_qvel]
@@ -225,7 +225,7 @@ class MujocoEngine:
         return states, sensors
 
     def _of(self, worlds: Index) -> list[Any]:
-        return self._models if len(worlds) == self.n_worlds else [self._models[w] for w in worlds.tolist()]
+        return self.models if len(worlds) == self.n_worlds else [self.models[w] for w in worlds.tolist()]
 
     def _read(self, worlds: Index) -> None:
         """Bring the state up to date."""

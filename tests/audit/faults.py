@@ -86,10 +86,10 @@ def scaling_what_it_finds(body: str) -> Callable[[Any, int, Array], None]:
 
     def further(engine: Any, world: int, row: Array) -> None:
         scale = float(row[engine.space.index(f"mass/{body}")])
-        if hasattr(engine, "_models"):
-            engine._models[world].body_mass[engine._models[world].body(body_name(body)).id] *= scale
+        if hasattr(engine, "models"):
+            engine.models[world].body_mass[engine.models[world].body(body_name(body)).id] *= scale
             return
-        w = engine._worlds[world]
+        w = engine.worlds[world]
         info = pybullet.getDynamicsInfo(w.body, w.link_index[body], physicsClientId=w.client)
         options = {"mass": info[0] * scale, "localInertiaDiagonal": info[2], "physicsClientId": w.client}
         pybullet.changeDynamics(w.body, w.link_index[body], **options)
@@ -103,12 +103,12 @@ def losing_collisions(quantity: str, body: str) -> Callable[[Any, int, Array], N
     def further(engine: Any, world: int, row: Array) -> None:
         block = engine.space.block(quantity)
         lost = bool((row[block] != engine.space.nominal[block]).any())
-        if hasattr(engine, "_models"):
-            model = engine._models[world]
+        if hasattr(engine, "models"):
+            model = engine.models[world]
             geoms = model.geom_bodyid == model.body(body_name(body)).id
             model.geom_contype[geoms] = model.geom_conaffinity[geoms] = 0 if lost else 1
             return
-        w = engine._worlds[world]
+        w = engine.worlds[world]
         group = 0 if lost else 1
         pybullet.setCollisionFilterGroupMask(w.body, w.link_index[body], group, group, physicsClientId=w.client)
 
@@ -121,7 +121,7 @@ def diverging(quantity: str) -> Callable[[Any, int, Array], None]:
     def further(engine: Any, world: int, row: Array) -> None:
         block = engine.space.block(quantity)
         if (row[block] != engine.space.nominal[block]).any():
-            engine._models[world].opt.gravity[2] = np.nan
+            engine.models[world].opt.gravity[2] = np.nan
 
     return further
 
@@ -132,6 +132,6 @@ def changing_a_neighbour(quantity: str) -> Callable[[Any, int, Array], None]:
     def further(engine: Any, world: int, row: Array) -> None:
         block = engine.space.block(quantity)
         if (row[block] != engine.space.nominal[block]).any():
-            engine._models[-1].dof_damping[:] = row[block]
+            engine.models[-1].dof_damping[:] = row[block]
 
     return further

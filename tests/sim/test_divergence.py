@@ -30,7 +30,7 @@ def poison_dq(engine: Engine, world: int, value: float) -> None:
 def poison_joint(engine: Engine, world: int, q: float, dq: float) -> None:
     """Write into the first joint behind the engine's back."""
     if isinstance(engine, BulletEngine):
-        w = engine._worlds[world]
+        w = engine.worlds[world]
         pybullet.resetJointState(w.body, w.joint_ids[0], q, dq, physicsClientId=w.client)
     else:
         assert isinstance(engine, MujocoEngine)
@@ -40,7 +40,7 @@ def poison_joint(engine: Engine, world: int, q: float, dq: float) -> None:
 def poison_base(engine: Engine, world: int, value: float) -> None:
     """Write into the base's velocity behind the engine's back."""
     if isinstance(engine, BulletEngine):
-        w = engine._worlds[world]
+        w = engine.worlds[world]
         pybullet.resetBaseVelocity(w.body, [value, 0, 0], [0, 0, 0], physicsClientId=w.client)
     else:
         assert isinstance(engine, MujocoEngine)
