@@ -51,7 +51,7 @@ class BulletVariant:
         self._lay_out_bodies()
 
     def trims_for(self, values: Array) -> list[str] | None:
-        """Return the bodies to load the world anew with trims on, if it cannot take a Variant (space.size,) as it is."""
+        """Return the bodies that need trims if the world must be loaded anew for a Variant (space.size,), else None."""
         missing = []
         if (values[self._columns.loads] != self._applied[self._columns.loads]).any():
             self._loads = self._bodies.loads(values)
