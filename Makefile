@@ -49,10 +49,11 @@ demo: $(READY)  ## train, evaluate, deploy over ROS 2, mirror, report: the whole
 	$(BIN)/sim2real demo
 
 test: lint  ## everything that a change must pass
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not opengl"
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m opengl
 
 test-fast: $(READY) $(TESTS)  ## the tests that take seconds
-	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow"
+	$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not slow and not opengl"
 
 lint: $(READY) $(TESTS)  ## style, types and the direction of imports
 	$(BIN)/ruff check

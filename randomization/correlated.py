@@ -23,6 +23,7 @@ Row = tuple[float, ...]
 
 MAX_NUMBERS = 10_000  # what a YAML of the resolved Randomization can hold; a posterior of 20 coordinates in 500 rows
 REACH = 4.0  # a Gaussian without `low` or `high` ends this many deviations from its mean
+_LARGEST = 1e50  # its square is a number still
 TOLERANCE = 1e-9  # of symmetry, and of eigenvalues, relative to the largest
 
 
@@ -69,7 +70,7 @@ class Gaussian(Together):
 
     @model_validator(mode="after")
     def _sound(self) -> "Gaussian":
-        problem = self._shape_problem() or self._matrix_problem() or self._order_problem()
+        problem = self._shape_problem() or self._size_problem() or self._matrix_problem() or self._order_problem()
         if problem:
             raise ValueError(problem)
         return self
@@ -88,6 +89,13 @@ class Gaussian(Together):
             rows = getattr(self, name)
             if rows is not None and (len(rows) != n or any(len(row) != n for row in rows)):
                 return f"{name} must have {n} rows of {n} numbers, one for each entry of mean"
+        return None
+
+    def _size_problem(self) -> str | None:
+        for name in ("mean", "covariance", "std"):
+            given = getattr(self, name)
+            if given is not None and np.abs(np.array(given)).max() > _LARGEST:
+                return f"{name} holds a number beyond {_LARGEST:g}, which is more than any quantity bears"
         return None
 
     def _matrix_problem(self) -> str | None:

@@ -46,10 +46,16 @@ class Curriculum:
         """How far the ranges have grown: 0 .. 1."""
         return min(self._used / self.settings.steps, 1.0)
 
+    @property
+    def summary(self) -> str:
+        """How far the ranges have come, in a line."""
+        moved = self._ranges.moved(self._places(self._used))
+        return f"{moved} of {len(self._ranges.keys)} ranges moved; {self.progress:.0%} of the way to the full ranges"
+
     def _places(self, steps: int) -> Array:
         grown = min(steps / self.settings.steps, 1.0)
         full = np.array([0.0, 1.0])[:, None]
-        places: Array = self._ranges.start + grown * (full - self._ranges.start)
+        places: Array = (1.0 - grown) * self._ranges.start + grown * full  # exactly full at the end
         return places
 
     def begin(self, worlds: Index) -> bool:

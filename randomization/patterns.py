@@ -27,20 +27,22 @@ def expand(pattern: str, space: VariantSpace, robot: Robot) -> list[int]:
     return [column for column, name in enumerate(space.names) if matches(name)]
 
 
-def unmatched(pattern: str, space: VariantSpace) -> str:
-    """Say that a pattern matches nothing, the nearest coordinate, and which members its quantity has."""
+def unmatched(pattern: str, space: VariantSpace, robot: Robot) -> str:
+    """Say that a pattern matches nothing, the nearest name or pattern, and which members its quantity has."""
     kind, _, member = pattern.partition("/")
     known = {quantity.name for quantity in QUANTITIES}
     if kind in known and kind not in {quantity.name for quantity in space.quantities}:
         return f"{space.robot_name} has nothing for '{kind}' to act on; leave it out"
-    hint = nearest(pattern, space.names) or nearest(kind, known)
+    if member == BASE and robot.fixed_base and kind in known:
+        root = robot.merged.model.root.name
+        there = ", ".join(_members(kind, space))
+        return f"the base of '{robot.name}', {root}, is bolted to the world; {kind} is there for {there}"
+    hint = nearest(pattern, [*space.patterns, *space.names] if "*" in member else space.names) or nearest(kind, known)
     if kind not in known or not member:
         return f"no such quantity{hint}"
-    members = [space.members[column] for column in range(*space.block(kind).indices(space.size))]
-    return f"no such quantity{hint}; {kind} is there for {', '.join(filter(None, members)) or 'the whole robot'}"
+    return f"no such quantity{hint}; {kind} is there for {', '.join(_members(kind, space)) or 'the whole robot'}"
 
 
-def kinds(space: VariantSpace) -> str:
-    """List the kinds of quantities of a robot, as patterns that stand for all their members."""
-    found = dict.fromkeys((q.name, bool(member)) for q, member in zip(space.quantities, space.members, strict=True))
-    return ", ".join(f"{name}/*" if several else name for name, several in found)
+def _members(kind: str, space: VariantSpace) -> list[str]:
+    members = (space.members[column] for column in range(*space.block(kind).indices(space.size)))
+    return [member for member in members if member]

@@ -59,8 +59,8 @@ def _without_effect(term: Term, space: VariantSpace) -> Iterator[str]:
     if term.law.relative != "value" and idle.any():
         place = int(idle.argmax())
         yield (
-            f"{term.key}: relative: {term.law.relative} changes nothing{_for(term, space, idle)}: the nominal value is "
-            f"{nominal[place]:g}; give the values themselves (relative: value)"
+            f"{term.key}: relative: {term.law.relative} changes nothing{members(term, space, idle)}: the nominal value "
+            f"is {nominal[place]:g}; give the values themselves (relative: value)"
         )
 
 
@@ -73,25 +73,26 @@ def _out_of_range(term: Term, space: VariantSpace) -> Iterator[str]:
     if under.any():
         place = int(under.argmax())
         bound = f"{'above' if strict[place] else 'at least'} {least[place]:g}"
-        yield f"{term.key}: can draw {low[place]:g}{_for(term, space, under)}, but must be {bound}; raise it"
+        yield f"{term.key}: can draw {low[place]:g}{members(term, space, under)}, but must be {bound}; raise it"
     if over.any():
         place = int(over.argmax())
         bound = f"at most {most[place]:g}"
-        yield f"{term.key}: can draw {high[place]:g}{_for(term, space, over)}, but must be {bound}; lower it"
+        yield f"{term.key}: can draw {high[place]:g}{members(term, space, over)}, but must be {bound}; lower it"
 
 
 def _too_late(term: Term, space: VariantSpace, episode_s: float) -> Iterator[str]:
     if term.law.every is not None and term.law.every >= episode_s:
         yield f"{term.key}: every {term.law.every:g} s is not within an episode of {episode_s:g} s; use when: episode"
-    late = np.array([_is_delay(space.quantities[column]) for column in term.columns])
+    late = np.array([is_delay(space.quantities[column]) for column in term.columns])
     late &= term.bounds(space)[1] >= episode_s
     if late.any():
         worst = term.bounds(space)[1][late].max()
-        members = _for(term, space, late)
-        yield f"{term.key}: can draw {worst:g} s{members}, but an episode lasts {episode_s:g} s; lower it"
+        whose = members(term, space, late)
+        yield f"{term.key}: can draw {worst:g} s{whose}, but an episode lasts {episode_s:g} s; lower it"
 
 
-def _is_delay(quantity: Quantity) -> bool:
+def is_delay(quantity: Quantity) -> bool:
+    """Whether a quantity is a time that must pass before something acts or is known."""
     return quantity.unit == "s" and any(part in quantity.name for part in DELAYS)
 
 
@@ -104,15 +105,15 @@ def _without_mass(terms: Sequence[Term], space: VariantSpace, robot: Robot) -> I
         if link.inertial is None or not all(name in space.names for name in names):
             continue
         scale, payload = (space.index(name) for name in names)
-        lightest = low.get(scale, 1.0) * link.inertial.mass
-        if payload in low and 0 < lightest <= -low[payload]:
+        lightest = max(low.get(scale, 1.0), 0.0) * link.inertial.mass
+        if payload in low and low[payload] < 0 and lightest <= -low[payload]:
             yield (
                 f"{key[payload]}: can take {-low[payload]:g} kg from {link.name}, which weighs {lightest:.4g} kg at "
                 "least; raise its low"
             )
 
 
-def _for(term: Term, space: VariantSpace, which: NDArray[np.bool_]) -> str:
+def members(term: Term, space: VariantSpace, which: NDArray[np.bool_]) -> str:
     """Name the first of the coordinates meant, where the key does not name it already."""
     names = [space.names[column] for column, meant in zip(term.columns, which, strict=True) if meant]
     if term.key == f"quantities.{names[0]}":

@@ -9,6 +9,7 @@ from randomization.distributions import Law
 from robots import Robot
 from robots.model import Joint
 
+LARGEST = 1e6  # in SI units: what is larger is no robot's, and numbers stay finite whatever is done with them
 Place = Literal["engine", "motor", "sensor", "world", "camera"]
 """What reads a quantity: the engines, the model of the motors, the sensor models, the world around, the cameras."""
 
@@ -34,9 +35,9 @@ class Quantity:
     nominal: Callable[[Robot, str], float]
     default: Law
     source: str
-    minimum: float = -inf
+    minimum: float = -LARGEST
     strict: bool = False
-    maximum: float = inf
+    maximum: float = LARGEST
     relative: Literal["value", "scale", "offset"] = "value"
     context: Mapping[str, float] = field(default_factory=dict)
 

@@ -26,7 +26,8 @@ from randomization.correlated import Together
 from randomization.distributions import Law
 from randomization.entries import LogUniformEntry, NormalEntry, UniformEntry, entry_of, plain
 from randomization.reader import read_terms
-from randomization.table import table
+from randomization.suspicions import suspicions
+from randomization.table import Row, table
 from randomization.terms import Clock, Sampler, Term
 from randomization.variant import Variant, VariantSpace
 from robots import Robot
@@ -103,6 +104,11 @@ class Randomization:
         return {clock: Sampler([t for t in self.terms if t.clock == clock], self.space) for clock in clocks}
 
     @cached_property
+    def warnings(self) -> list[str]:
+        """Ranges that are allowed and hardly meant, such as a delay of seconds: a line each, with the key."""
+        return list(suspicions(self.terms, self.space))
+
+    @cached_property
     def _sampler(self) -> Sampler:
         return Sampler(self.terms, self.space)
 
@@ -149,8 +155,8 @@ class Randomization:
         data: dict[str, object] = {"robot": self.space.robot_name, "quantities": quantities}
         return data | ({"correlated": correlated} if correlated else {})
 
-    def table(self) -> list[tuple[str, str, str, str, str]]:
-        """Return rows (quantity, law, range, unit, when) of what varies; members of equal law are in one row."""
+    def table(self) -> list[Row]:
+        """Return rows (quantity, law, range, nominal, unit, when) of what varies; members of equal law share one."""
         return table(self.terms, self.space)
 
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from randomization.correlated import AnyTogether, Samples
 from randomization.entries import Entry
-from randomization.patterns import expand, kinds, unmatched
+from randomization.patterns import expand, unmatched
 from randomization.problems import problems
 from randomization.sample_files import with_rows
 from randomization.terms import Term
@@ -68,7 +68,7 @@ def read_terms(
     terms = (*reading.quantities(file.quantities), *reading.correlated(file.correlated))
     wrong = [*reading.wrong, *problems(terms, space, robot, episode_s)]
     if reading.unknown:
-        wrong.append(f"{robot.name} has {kinds(space)}")
+        wrong.append(f"{robot.name} has {', '.join(space.patterns)}")
     if wrong:
         raise RandomizationError(f"{source}: {'; '.join(wrong)}")
     return terms
@@ -138,5 +138,5 @@ class _Reading:
         columns = expand(pattern, self._space, self._robot)
         if not columns:
             self.unknown = True
-            self.wrong.append(f"{key}: {unmatched(pattern, self._space)}")
+            self.wrong.append(f"{key}: {unmatched(pattern, self._space, self._robot)}")
         return columns

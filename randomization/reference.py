@@ -37,7 +37,7 @@ def page() -> str:
     parts = [_INTRODUCTION, _table(("law", "keys", "what it draws"), _laws()), _SETTINGS]
     for title, settings in ((_AUTOMATIC, AutomaticSettings), (_CURRICULUM, CurriculumSettings)):
         parts += [title, _table(("setting", "usual", "meaning"), _settings(settings))]
-    parts += ["## Presets\n\n" + _PRESETS, _table(("name", "for robots with", "source"), _presets())]
+    parts += [_FILES, "## Presets\n\n" + _PRESETS, _table(("name", "for robots with", "source"), _presets())]
     parts += ["## Quantities\n\n" + _QUANTITIES]
     robots = [load_robot(name) for name in robot_names()]
     nominal = _nominal_values(robots)
@@ -149,14 +149,27 @@ quantities:
 correlated:
   - {law: gaussian, names: [latency, jitter], mean: [0.02, 0.005], std: [0.005, 0.002],
      correlation: [[1.0, 0.5], [0.5, 1.0]], low: [0.0, 0.0], high: [0.04, 0.01]}
-  - {law: samples, names: ["friction/*"], file: posterior.csv}    # or samples: rows
+  - {law: samples, names: [friction/FR_hip_joint, friction/FL_hip_joint], file: posterior.csv}    # or samples: rows
 ```
 
-A key is a coordinate (`mass/trunk`, `latency`), or a pattern with `*` and `?` for several. What is not named stays
-nominal. What names nothing, names a coordinate twice, has a law with wrong parameters, changes nothing, or can draw
-what physics cannot bear, alone or together (a payload that takes away more than a body weighs), is refused before
-anything is built, with all findings in one line. `Randomization.load(name, robot).table()` is what a training shows
-first: quantity, law, range, unit, when.
+and `posterior.csv`, beside it, of which each draw is a row:
+
+```text
+friction/FR_hip_joint,friction/FL_hip_joint
+0.21,0.19
+0.34,0.30
+```
+
+A key is a coordinate (`mass/trunk`, `latency`), or a pattern with `*` and `?` for several. `@base` stands for the name
+of the robot's root body, which must be one that can move: the base of a robot that is bolted to the world has no mass
+to vary. What is not named stays nominal.
+
+What names nothing, names a coordinate twice, has a law with wrong parameters, changes nothing, or can draw what physics
+cannot bear, alone or together (a payload that takes away more than a body weighs), is refused before anything is built,
+with all findings in one line. What is allowed and hardly meant (gravity that points up, a delay above one second, less
+than a hundredth or more than a hundred times the nominal value) is a warning. `Randomization.load(name, robot).table()`
+is what a training shows first: quantity, law, range, nominal value, unit, when. `sim2real randomization show mine.yaml
+--robot a1` shows the same, and with `--yaml`, the file with all patterns resolved.
 
 ## Laws
 
@@ -185,6 +198,17 @@ streams of its own: world k draws the same whether it is one of a thousand or al
 _AUTOMATIC = """\
 ## Ranges that change while a policy learns
 
+A training's YAML asks for it, with any of the settings below; the environment's Randomization says how far:
+
+```yaml
+environment: {robot: cartpole, randomization: cartpole}
+worlds: 128
+steps: 2_000_000
+widening: {automatic: {queue: 64, step: 0.02}}     # or {automatic: {}}, or {curriculum: {steps: 1_000_000}}
+```
+
+Laws without an interval (`choice`, `mixture`, `gaussian`, `samples`) vary at full width from the start.
+
 Automatic domain randomization (`randomization.widening`; Akkaya et al. 2019 and DeXtreme) begins at the nominal values
 and moves each side of each range by itself: a share of the episodes runs with one key at one end of its range, and
 where the policy succeeds there often enough, that end moves out; where it fails, back in. The ranges given are the
@@ -192,6 +216,35 @@ widest."""
 
 _CURRICULUM = """\
 A plain curriculum (`randomization.curriculum`) widens all ranges with the steps taken, from nominal to those given."""
+
+_FILES = """\
+## What a run folder holds
+
+| file | what it says |
+| --- | --- |
+| `config.yaml` | the training's configuration, nothing left open |
+| `randomization.yaml` | what worlds are drawn from, patterns resolved; with widening, the ranges aimed at |
+| `randomization-reached.yaml` | with widening only: the ranges reached at the last checkpoint |
+| `episodes.csv` | each episode: step, seed, world, length, return, success, and what varies, a column each |
+| `progress.csv` | the learning curve, a row a second; with widening, `widening/entropy` (mean logarithm of the \
+ranges' widths, 0 when all are full) or `widening/progress`, and both ends of each range, `widening/low/...` and \
+`widening/high/...` |
+| `checkpoints/`, `tensorboard/` | to go on with `--resume`; the same figures as curves |
+| `policy/` | the policy; `policy.yaml` holds the ranges reached |
+
+## A robot in a file
+
+`sim2real coverage runs/mine/policy real_robot.yaml` compares a robot with the ranges that a policy was trained on, and
+tries the policy in worlds around it. The file names one Variant, as a calibration returns it, in the units of the
+tables below; what it does not name is assumed nominal:
+
+```yaml
+mass/pole: 1.3        # x nominal
+latency: 0.03         # s
+friction/cart_to_pole: 0.002
+```
+
+or several, `variants: [{mass/pole: 1.3}, {mass/pole: 1.4}]`; or many, as `.csv` or `.npz` (`names` and `samples`)."""
 
 _PRESETS = """\
 From published work, by name: `Randomization.load("legged_gym", robot)`. What a paper leaves open, what differs here and

@@ -2,6 +2,7 @@
 
 import csv
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +11,12 @@ import numpy as np
 from randomization.correlated import MAX_NUMBERS, Samples
 from sim2real.errors import RandomizationError, nearest
 
-MAX_BYTES = 10_000_000
+MAX_BYTES = 2_000_000
+# What numpy and zipfile raise over a damaged or a strange archive.
+BROKEN = (
+    ValueError, TypeError, AttributeError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error,
+    csv.Error,
+)  # fmt: skip
 
 
 def read_samples(path: Path, names: Sequence[str]) -> tuple[tuple[float, ...], ...]:
@@ -20,6 +26,8 @@ def read_samples(path: Path, names: Sequence[str]) -> tuple[tuple[float, ...], .
     Columns with names are matched by them; else there must be as many as `names`. Raise RandomizationError otherwise.
     """
     try:
+        if path.exists() and not path.is_file():  # reading a pipe or a device might never end
+            raise RandomizationError(f"{path.name} is no file of samples")
         if path.stat().st_size > MAX_BYTES:
             raise RandomizationError(f"{path.name} is longer than {MAX_BYTES} bytes; thin the samples out")
         header, rows = {".npz": _read_npz, ".csv": _read_csv}[path.suffix](path)
@@ -27,8 +35,9 @@ def read_samples(path: Path, names: Sequence[str]) -> tuple[tuple[float, ...], .
         raise RandomizationError(f"{path.name} must be an .npz or a .csv file") from None
     except OSError as error:
         raise RandomizationError(f"{path.name} cannot be read: {error.strerror or error}") from None
-    except (ValueError, zipfile.BadZipFile, csv.Error) as error:
-        raise RandomizationError(f"{path.name} cannot be read: {str(error).splitlines()[0]}") from None
+    except BROKEN as error:
+        reason, *_ = str(error).splitlines() or ["it is broken"]
+        raise RandomizationError(f"{path.name} cannot be read: {reason}") from None
     if rows.ndim != 2 or rows.size == 0 or not np.isfinite(rows).all():
         raise RandomizationError(f"{path.name}: samples must be rows of finite numbers, one row a sample")
     if rows.size > MAX_NUMBERS:
@@ -57,12 +66,14 @@ def _read_npz(path: Path) -> tuple[Sequence[str] | None, np.ndarray]:
     with np.load(path, allow_pickle=False) as arrays:
         if "samples" not in arrays:
             raise ValueError("has no array 'samples'")
+        if arrays["samples"].dtype.kind not in "fiu":
+            raise ValueError(f"samples are of type {arrays['samples'].dtype}, not numbers")
         header = arrays["names"].astype(str).tolist() if "names" in arrays else None
         return header, arrays["samples"].astype(np.float64)
 
 
 def _read_csv(path: Path) -> tuple[Sequence[str], np.ndarray]:
-    with path.open(encoding="utf-8", newline="") as stream:
+    with path.open(encoding="utf-8-sig", newline="") as stream:
         header, *rows = [row for row in csv.reader(stream) if row] or [[]]
     if any(len(row) != len(header) for row in rows):
         raise ValueError("its rows are of different lengths")

@@ -19,6 +19,8 @@ def stream(seed: int, purpose: str, *index: int) -> np.random.Generator:
 
     Different purposes and indices are independent, so that held-out worlds never share draws with training.
     """
+    if seed < 0:
+        raise RandomizationError(f"seed: must be at least 0, got {seed}")
     # From 1 on: numpy pads what seeds a generator with zeros, so that index 0 would be no index at all.
     return np.random.default_rng([seed, crc32(purpose.encode()), *(i + 1 for i in index)])
 

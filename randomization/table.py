@@ -3,17 +3,20 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from randomization.correlated import Together
-from randomization.distributions import label
+from randomization.distributions import Choice, label
 from randomization.terms import Term
 from randomization.variant import VariantSpace
 
-Row = tuple[str, str, str, str, str]
+Row = tuple[str, str, str, str, str, str]
+COLUMNS = ("quantity", "law", "range", "nominal", "unit", "when")
+MAX_VALUES = 4  # of a choice that are shown one by one
 
 
 def table(terms: Sequence[Term], space: VariantSpace) -> list[Row]:
-    """Return rows (quantity, law, range, unit, when), in the order of the coordinates."""
+    """Return rows of `COLUMNS`, in the order of the coordinates."""
     groups: dict[object, list[tuple[Term, int]]] = {}
     for term in terms:
         for place, column in enumerate(term.columns):
@@ -27,11 +30,24 @@ def _row(members: Sequence[tuple[Term, int]], space: VariantSpace) -> Row:
     columns = sorted(term.columns[place] for term, place in members)
     law = members[0][0].law
     ends = np.array([term.support[:, place] for term, place in members])
-    low, high = ends[:, 0].min(), ends[:, 1].max()
-    draws = f"{low:g} .. {high:g}" if low < high else f"{low:g}"
+    draws = _values(law) if isinstance(law, Choice) else _span(ends)
     shown = {"value": draws, "scale": f"{draws} x nominal", "offset": f"nominal + ({draws})"}[law.relative]
     when = f"every {law.every:g} s" if law.every is not None else law.when
-    return _label(columns, space), ", ".join(_law(members)), shown, space.quantities[columns[0]].unit, when
+    nominal = _span(space.nominal[columns]).replace("inf", "none")
+    return _label(columns, space), ", ".join(_law(members)), shown, nominal, space.quantities[columns[0]].unit, when
+
+
+def _span(values: NDArray[np.float64]) -> str:
+    low, high = values.min(), values.max()
+    return f"{low:.4g} .. {high:.4g}" if low < high else f"{low:.4g}"
+
+
+def _values(choice: Choice) -> str:
+    """Show the values of a choice that can be drawn, or how many there are from where to where."""
+    drawn = [v for v, w in zip(choice.values, choice.weights or (1.0,) * len(choice.values), strict=True) if w > 0]
+    if len(drawn) <= MAX_VALUES:
+        return ", ".join(f"{value:.4g}" for value in drawn)
+    return f"{len(drawn)} in {_span(np.array(drawn))}"
 
 
 def _law(members: Sequence[tuple[Term, int]]) -> Iterator[str]:
@@ -51,4 +67,4 @@ def _label(columns: Sequence[int], space: VariantSpace) -> str:
         return space.names[columns[0]]
     if len(columns) == block.stop - block.start:
         return f"{quantity}/* ({len(columns)})"
-    return f"{space.names[columns[0]]} and {len(columns) - 1} more"
+    return f"{space.names[columns[0]]} +{len(columns) - 1}"

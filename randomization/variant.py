@@ -39,6 +39,12 @@ class VariantSpace:
         return len(self.names)
 
     @cached_property
+    def patterns(self) -> tuple[str, ...]:
+        """The kinds of quantities, as patterns that stand for all their members: `mass/*`, `latency`, ..."""
+        found = dict.fromkeys((q.name, bool(member)) for q, member in zip(self.quantities, self.members, strict=True))
+        return tuple(f"{name}/*" if several else name for name, several in found)
+
+    @cached_property
     def _slices(self) -> dict[str, slice]:
         """A robot without motors has no strength: its slice is empty."""
         kinds = [q.name for q in self.quantities]
@@ -54,7 +60,7 @@ class VariantSpace:
     def index(self, name: str) -> int:
         """Return the column of a coordinate; raise RandomizationError naming the nearest one."""
         if name not in self._columns:
-            known = ", ".join(self.names)
+            known = ", ".join(self.patterns)
             raise RandomizationError(
                 f"robot '{self.robot_name}' has no quantity '{name}'{nearest(name, self.names)}; it has {known}"
             )

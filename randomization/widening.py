@@ -86,8 +86,17 @@ class AutomaticWidening:
         0 at the full ranges; a width below one step counts as one step, so that the nominal robot has log(step) and not
         minus infinity. Akkaya et al. take the same mean of the widths in their units.
         """
-        low, high = self._places
+        return self._entropy(self._places)
+
+    def _entropy(self, places: Array) -> float:
+        low, high = places
         return float(np.log(np.maximum(high - low, self.settings.step)).mean())
+
+    @property
+    def summary(self) -> str:
+        """How far the ranges have come, in a line."""
+        moved, start = self._ranges.moved(self._places), self._entropy(self._ranges.start)
+        return f"{moved} of {len(self._ranges.keys)} ranges moved; entropy {start:.2f} -> {self.entropy:.2f} (full: 0)"
 
     def begin(self, worlds: Index) -> bool:
         """Choose which of some worlds run at which boundary; return whether the ranges have changed."""
@@ -157,7 +166,10 @@ class AutomaticWidening:
         shapes = (np.shape(state["places"]), len(state["episodes"]))
         if shapes != (self._places.shape, len(self._episodes)):
             raise RandomizationError("widening: the state is of another Randomization or number of worlds")
-        self._places[:] = state["places"]
+        places = np.array(state["places"], dtype=np.float64)
+        if not ((places >= 0) & (places <= 1)).all():
+            raise RandomizationError("widening: the state has a place outside of 0..1")
+        self._places[:] = places
         self._moves[:], self._episodes[:] = state["moves"], state["episodes"]
         self._boundary[:], self._since[:], self._at[:] = state["boundary"], state["since"], state["at"]
         for queue, saved in zip(self._queues, state["queues"], strict=True):

@@ -1,24 +1,29 @@
 """What the commands show: tables and progress bars. On a terminal they live; in a log they are plain lines."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from randomization import Randomization
+from randomization.ranges import unwidened
+from randomization.table import COLUMNS
 from sim2real.evaluate import Evaluation
-from sim2real.train_config import TrainConfig
+from sim2real.train_config import TrainConfig, Widening
 
 if TYPE_CHECKING:
     from sim2real.train import TrainResult
 
 LOG_EVERY_S = 10.0
+# [characters] at least of the columns of the table of what varies that a narrow terminal may fold
+WIDTHS = {"law": 11, "range": 11, "unit": 9}
 
 
 class TrainingProgress:
@@ -78,7 +83,10 @@ def train_with_progress(
 
     randomization = load_family(config)
     if randomization is not None:
-        console.print(randomization_table(randomization, widens=config.widening is not None))
+        console.print(randomization_table(randomization))
+        if config.widening is not None:
+            console.print(widening_line(config.widening, randomization, resume), highlight=False, soft_wrap=True)
+        warn(Console(stderr=True), randomization.warnings)
     with TrainingProgress(console, config.steps, label) as progress:
         result = train(
             config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)]
@@ -95,6 +103,8 @@ def train_with_progress(
         highlight=False,
         soft_wrap=True,
     )
+    if result.widening is not None:
+        console.print(f"  widening: {result.widening}; see randomization-reached.yaml", highlight=False, soft_wrap=True)
     return result
 
 
@@ -113,20 +123,46 @@ def progress_bar(console: Console, label: str) -> Iterator[Callable[[int, int], 
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
-def randomization_table(randomization: Randomization, widens: bool = False) -> Table | str:
+def randomization_table(randomization: Randomization) -> Table | str:
     """Return what varies, by which law, how far and when; a line where nothing does."""
     rows = randomization.table()
     if not rows:
         return "Nothing varies: every world is the nominal one."
-    title = "What varies from world to world"
-    title += ", once its ranges have widened to these" if widens else ""
-    table = Table(title=title, title_justify="left")
-    table.add_column("quantity", overflow="fold")
-    for column in ("law", "range", "unit", "when"):
-        table.add_column(column)
+    times = {row[-1] for row in rows}
+    shown = len(COLUMNS) - (len(times) == 1)  # one time for all goes into the title: names need the width
+    title = "What varies from world to world" + (f", drawn {_often(times.pop())}" if len(times) == 1 else "")
+    table = Table(
+        title=title, title_justify="left", min_width=len(title), box=None, padding=(0, 1, 0, 0), pad_edge=False
+    )
+    for column in COLUMNS[:shown]:
+        table.add_column(column, overflow="fold", min_width=WIDTHS.get(column), no_wrap=column not in WIDTHS)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*row[:shown])
     return table
+
+
+def _often(when: str) -> str:
+    return {"world": "once a world", "episode": "each episode", "step": "each step"}.get(when, when)
+
+
+def widening_line(widening: Widening, full: Randomization, resume: bool) -> str:
+    """Say from where to where the ranges in the table go, and which vary at full width from the start."""
+    kind = "automatic widening" if widening.automatic is not None else "curriculum"
+    start = "goes on at the ranges reached, if there is a run, else" if resume else "starts"
+    how = (
+        "may grow to these ranges"
+        if widening.curriculum is None
+        else (f"grows to these ranges over {widening.curriculum.steps:,} steps")
+    )
+    fixed = unwidened(full)
+    at_once = f"; at full width from the start: {', '.join(fixed)}" if fixed else ""
+    return f"{kind}: {start} at the nominal robot, {how}{at_once}"
+
+
+def warn(console: Console, warnings: Sequence[str]) -> None:
+    """Print each of some warnings in a line."""
+    for warning in warnings:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
 
 
 def evaluation_table(evaluation: Evaluation, worst: int) -> Table:

@@ -22,6 +22,9 @@ from sim2real.trained_range import TrainedRange, trained_ranges
 Array = NDArray[np.float64]
 
 
+MAX_RADIUS = 100.0  # [half widths]
+
+
 @dataclass(frozen=True)
 class Coordinate:
     """How one coordinate of n Variants lies in the trained range `low` to `high` [unit]; depth: (n,)."""
@@ -113,8 +116,10 @@ def coverage(
     The policy is tried in `episodes` worlds, or as many as there are Variants if those are more. Each lies around one
     of the Variants: what varied in training is drawn evenly within `radius` half widths of its range.
     """
-    if episodes < 1 or radius < 0:
-        raise ConfigError(f"coverage: episodes must be at least 1 and radius at least 0, got {episodes} and {radius:g}")
+    if episodes < 1 or not 0 <= radius <= MAX_RADIUS:
+        raise ConfigError(
+            f"coverage: episodes must be at least 1 and radius 0 to {MAX_RADIUS:g}, got {episodes} and {radius:g}"
+        )
     robot = robot or policy_robot(policy)
     family = family_of(policy, robot, randomization)
     if variants.space.names != family.space.names:

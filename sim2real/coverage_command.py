@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -16,6 +17,7 @@ out = Console()
 err = Console(stderr=True)
 
 MAX_ROWS = 20
+MAX_NAMES = 6  # of the quantities outside that the verdict names
 
 PositionalPath = tyro.conf.Positional[Path]
 
@@ -34,8 +36,9 @@ def coverage(
 ) -> int:
     """Say which quantities of a robot lie inside of a policy's trained ranges, how deep, and how the policy does there.
 
-    Depth is 1 in the middle of a range, 0 at its ends and negative outside, in half widths of the range. Exit status: 0
-    if all lie inside, 1 if not.
+    Depth is 1 in the middle of a range, 0 at its ends and negative outside, in half widths of the range; for a
+    log_uniform law on the logarithmic scale, so that the middle of 0.5 to 2 is 1. What the file does not name is
+    assumed nominal. Exit status: 0 if all lie inside, 1 if not.
 
     Example: sim2real coverage runs/demo/policy calibrated.yaml
              sim2real coverage runs/demo/policy posterior.npz --engine bullet --json
@@ -55,25 +58,30 @@ def coverage(
     from sim2real.coverage import coverage as measure
     from sim2real.evaluate import family_of, policy_robot
     from sim2real.policy import Policy
-    from sim2real.variant_files import read_variants
+    from sim2real.variant_files import read_given
 
     loaded = Policy.load(policy)
     body = policy_robot(loaded, robot)
     family = family_of(loaded, body, randomization)
-    given = read_variants(variant, family.space)
-    with progress_bar(err, f"{max(variants, len(given))} worlds in {engine}") as progress:
-        result = measure(loaded, given, engine, family, variants, radius, seed, body, workers, progress)
+    given = read_given(variant, family.space)
+    with progress_bar(err, f"{max(variants, len(given.variants))} worlds in {engine}") as progress:
+        result = measure(loaded, given.variants, engine, family, variants, radius, seed, body, workers, progress)
     if json:
-        sys.stdout.write(jsonlib.dumps({"policy": str(policy), **result.to_dict()}, indent=2) + "\n")
+        data = {"policy": str(policy), "given": sorted(given.names), **result.to_dict()}
+        sys.stdout.write(jsonlib.dumps(data, indent=2) + "\n")
     else:
-        out.print(coverage_table(result))
+        shown = [c for c in result.coordinates if c.name in given.names or c.inside < 1.0]
+        out.print(coverage_table(shown))
+        if others := len(result.coordinates) - len(shown):
+            are = "others are assumed nominal and lie" if others > 1 else "other is assumed nominal and lies"
+            out.print(f"{others} {are} inside.", highlight=False, soft_wrap=True)
         out.print(_sentence(result), highlight=False, soft_wrap=True)
     return 0 if result.inside.all() else 1
 
 
-def coverage_table(result: "Coverage", rows: int = MAX_ROWS) -> Table:
-    """Return how the quantities lie in their trained ranges, the shallowest first."""
-    left = len(result.coordinates) - rows
+def coverage_table(coordinates: "Sequence[Coordinate]", rows: int = MAX_ROWS) -> Table:
+    """Return how some quantities, shallowest first, lie in their trained ranges."""
+    left = len(coordinates) - rows
     table = Table(
         title="How deep in the trained ranges (1 middle, 0 end, negative outside)",
         title_justify="left",
@@ -83,7 +91,7 @@ def coverage_table(result: "Coverage", rows: int = MAX_ROWS) -> Table:
     table.add_column("quantity", overflow="fold")
     for column in ("value", "trained range", "unit", "depth"):
         table.add_column(column)
-    for c in result.coordinates[:rows]:
+    for c in coordinates[:rows]:
         table.add_row(
             c.name, _span(float(c.values.min()), float(c.values.max())), _span(c.low, c.high), c.unit, _deep(c)
         )
@@ -108,8 +116,11 @@ def _sentence(result: "Coverage") -> str:
     n, inside = len(result.variants), int(result.inside.sum())
     one = "The Variant lies" if inside else "The Variant does not lie"
     where = f"{inside} of {n} Variants lie" if n > 1 else one
+    outside = [c.name for c in result.coordinates if c.inside < 1.0]
+    more = f" and {len(outside) - MAX_NAMES} more" if len(outside) > MAX_NAMES else ""
+    failing = f"; outside: {', '.join(outside[:MAX_NAMES])}{more}" if outside else ""
     rate = f"{result.evaluation.success_rate:.1%} (95 % interval {low:.1%} to {high:.1%}"
     return (
-        f"{where} inside in all quantities. Success within {result.radius:g} half widths around: {rate}, "
+        f"{where} inside in all quantities{failing}. Success within {result.radius:g} half widths around: {rate}, "
         f"{len(result.sample)} worlds in {result.evaluation.engine})"
     )

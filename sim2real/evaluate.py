@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Randomization, Variant, stream
+from randomization.entries import ChoiceEntry
 from robots import Robot, load_robot
 from sim2real.errors import ConfigError
 from sim2real.policy import Policy
@@ -142,6 +143,27 @@ def family_of(policy: Policy, robot: Robot, randomization: str | Path | Randomiz
         return Randomization.from_dict(policy.contract.randomization, robot, "policy.yaml: randomization")
     task = load_task(policy.contract.task, robot, policy.contract.task_options)
     return Randomization.load(randomization, robot, task.episode_s)
+
+
+def sameness(randomization: Randomization) -> str | None:
+    """Say that the worlds drawn from a Randomization are all the same but for choices of sensors; None if they are not.
+
+    So are those of a policy whose training never widened its ranges.
+    """
+    low, high = randomization.bounds()
+    space = randomization.space
+    varied = np.flatnonzero(low < high).tolist()
+    sensors = [
+        column
+        for column in varied
+        if space.quantities[column].place == "sensor"
+        and isinstance(randomization.laws[space.names[column]], ChoiceEntry)
+    ]
+    if varied != sensors:
+        return None
+    fixed = np.delete(low != space.nominal, varied).any()
+    but = f" but {', '.join(dict.fromkeys(space.quantities[c].name for c in varied))}" if varied else ""
+    return f"nothing varies{but}: these worlds are all {'the same' if fixed else 'nominal'}"
 
 
 @dataclass(frozen=True)

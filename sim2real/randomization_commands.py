@@ -11,38 +11,44 @@ from rich.table import Table
 
 app = tyro.extras.SubcommandApp()
 out = Console()
+err = Console(stderr=True)
 
 PositionalStr = tyro.conf.Positional[str]
 Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of text.")]
 
 
 @app.command(name="show")
-def show(name: PositionalStr, robot: str, task: str | None = None, json: Json = False) -> int:
-    """Show what a Randomization varies on a robot: a table, and the YAML with every pattern resolved.
+def show(name: PositionalStr, robot: str, task: str | None = None, yaml: bool = False, json: Json = False) -> int:
+    """Show what a Randomization varies on a robot, by which law and how far, as a table or as YAML.
 
     Example: sim2real randomization show cartpole --robot cartpole
-             sim2real randomization show mine.yaml --robot my_robot/ --json
+             sim2real randomization show mine.yaml --robot my_robot/ --yaml
 
     Args:
         name: A shipped name, or a .yaml file.
         robot: Catalog name, folder or robot.yaml.
         task: Refuse delays that are longer than an episode of this task.
+        yaml: Print the YAML with every pattern resolved instead of the table.
     """
     from randomization import Randomization
+    from randomization.table import COLUMNS
     from robots import load_robot
     from sim2real.config import dump_yaml
-    from sim2real.console import randomization_table
+    from sim2real.console import randomization_table, warn
     from sim2real.tasks import load_task
 
     body = load_robot(robot)
     episode_s = load_task(task, body).episode_s if task else None
     family = Randomization.load(name, body, episode_s)
+    warn(err, family.warnings)
     if json:
-        rows = [dict(zip(("quantity", "law", "range", "unit", "when"), row, strict=True)) for row in family.table()]
-        sys.stdout.write(jsonlib.dumps({"table": rows, "resolved": family.to_dict()}, indent=2) + "\n")
-        return 0
-    out.print(randomization_table(family))
-    out.print(dump_yaml(family.to_dict()), markup=False, highlight=False, soft_wrap=True)
+        rows = [dict(zip(COLUMNS, row, strict=True)) for row in family.table()]
+        data = {"table": rows, "resolved": family.to_dict(), "warnings": family.warnings}
+        sys.stdout.write(jsonlib.dumps(data, indent=2) + "\n")
+    elif yaml:
+        sys.stdout.write(dump_yaml(family.to_dict()))
+    else:
+        out.print(randomization_table(family))
     return 0
 
 

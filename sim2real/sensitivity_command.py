@@ -35,7 +35,8 @@ def sensitivity(
     """Measure how success depends on each quantity over its trained range and half as far again on both sides.
 
     The other quantities are as drawn, the same worlds at each point. A quantity has a cliff where success falls below
-    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes 100 s.
+    half of its value at the middle of the range. The most sensitive are varied in pairs. A cart-pole takes 2 to 4
+    minutes.
 
     Example: sim2real sensitivity runs/demo/policy --out runs/demo/sensitivity
              sim2real sensitivity runs/demo/policy --out masses --quantities "mass/*" --worlds 100
@@ -52,6 +53,7 @@ def sensitivity(
         workers: Processes (bullet) or threads (mujoco).
     """
     from sim2real.console import progress_bar
+    from sim2real.errors import ConfigError
     from sim2real.evaluate import family_of, policy_robot
     from sim2real.policy import Policy
     from sim2real.sensitivity import sensitivity as measure
@@ -61,6 +63,10 @@ def sensitivity(
     loaded = Policy.load(policy)
     body = policy_robot(loaded, robot)
     family = family_of(loaded, body, randomization)
+    try:  # before minutes of work
+        out_folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {out_folder}: cannot be made: {error.strerror}") from None
     with progress_bar(err, f"sensitivity in {engine}") as progress:
         result = measure(loaded, engine, family, worlds, quantities, seed, body, workers, progress)
     pictures = plot_sensitivity(result, out_folder)

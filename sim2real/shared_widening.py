@@ -79,17 +79,26 @@ class SharedWidening:
         """What sets the ranges: automatic or curriculum."""
         return "automatic" if isinstance(self.core, BatchedWidening) else "curriculum"
 
+    @property
+    def summary(self) -> str:
+        """How far the ranges have come, in a line."""
+        return self.core.summary
+
     def state(self) -> dict[str, Any]:
         """Return what `restore` takes: plain data for JSON."""
         return {"kind": self.kind, **self.core.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on where `state` was taken, before any group has begun; raise RandomizationError if it is another's."""
-        if state["kind"] != self.kind:
+        kind = state.get("kind") if isinstance(state, Mapping) else None
+        if kind != self.kind:
             raise RandomizationError(
-                f"widening: the run that goes on has widened by {state['kind']}, this is {self.kind}; keep to one"
+                f"widening: the run that goes on has widened by {kind}, this is {self.kind}; keep to one"
             )
-        self.core.restore(state)
+        try:
+            self.core.restore(state)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise RandomizationError("widening: the checkpoint's worlds.json holds no state of this training") from None
 
     def metrics(self) -> dict[str, float]:
         """Return the figures to log: entropy or progress, and both ends of each range."""

@@ -30,10 +30,13 @@ from sim2real.errors import TrainingError
 from sim2real.export import make_policy
 from sim2real.policy import NetworkContract, Policy
 from sim2real.train_config import TrainConfig
-from sim2real.training_worlds import TrainingWorlds, make_envs
+from sim2real.training_worlds import TrainingWorlds, load_family, make_envs
 
 WRITE_EVERY_S = 1.0
 EVALUATION_EPISODES = 100
+_DRAWN = "# What the worlds of this training are drawn from, with every pattern resolved.\n"
+_AIMED_AT = "# The ranges that widening aims at; those reached are in randomization-reached.yaml.\n"
+_REACHED = "# The ranges that widening has reached, as the policy has them; those aimed at are in randomization.yaml.\n"
 MAX_SKIPPED = 10  # updates in a row without a finite gradient before training gives up
 
 
@@ -46,7 +49,10 @@ class MetricsWriter(Protocol):
 
 @dataclass(frozen=True)
 class TrainResult:
-    """How a run ended. `policy` is None for environments without a robot."""
+    """How a run ended.
+
+    policy: None for environments without a robot; widening: how far the ranges have come in a line, None if they stay
+    """
 
     folder: Path
     steps: int
@@ -54,6 +60,7 @@ class TrainResult:
     interrupted: bool
     metrics: dict[str, float]
     policy: Policy | None
+    widening: str | None = None
 
 
 def train(
@@ -64,6 +71,7 @@ def train(
     With `resume`, go on from the newest intact checkpoint. Raise TrainingError if the folder is in use, holds a run and
     `resume` is not asked for, or if the gradients stay without a finite value.
     """
+    load_family(config)  # refuses what cannot be drawn from before there is a folder
     folder.mkdir(parents=True, exist_ok=True)
     with _only_user(folder):
         checkpoints = CheckpointFolder(folder / "checkpoints")
@@ -121,7 +129,8 @@ class _Run:
         """Write down what is trained, and in which worlds: the config, and the Randomization with nothing left open."""
         _write_yaml(self.config.model_dump(mode="json", exclude_none=True), self.folder / "config.yaml")
         if self.worlds.full is not None:
-            _write_yaml(self.worlds.full.to_dict(), self.folder / "randomization.yaml")
+            comment = _DRAWN if self.worlds.widening is None else _AIMED_AT
+            _write_yaml(self.worlds.full.to_dict(), self.folder / "randomization.yaml", comment)
 
     def go(self) -> TrainResult:
         start = last_save = last_write = time.monotonic()
@@ -142,7 +151,13 @@ class _Run:
             if policy is None:
                 self.metrics["evaluation/return"] = self._greedy_return()
         return TrainResult(
-            self.folder, self.step, time.monotonic() - start, interrupted.is_set(), dict(self.metrics), policy
+            self.folder,
+            self.step,
+            time.monotonic() - start,
+            interrupted.is_set(),
+            dict(self.metrics),
+            policy,
+            None if self.worlds.widening is None else self.worlds.widening.summary,
         )
 
     def _iterate(self) -> None:
@@ -196,6 +211,8 @@ class _Run:
         widened = None if self.worlds.widening is None else self.worlds.widening.state()
         counters = {"step": self.step, "seed": self.config.seed}
         self.checkpoints.save(self.step, self.agent.save, counters, widened)
+        if self.worlds.widening is not None and self.worlds.randomization is not None:
+            _write_yaml(self.worlds.randomization.to_dict(), self.folder / "randomization-reached.yaml", _REACHED)
 
     def _export(self) -> Policy | None:
         envs = self.collector.groups[0].envs
@@ -264,8 +281,8 @@ def _only_user(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write_yaml(data: dict[str, Any], path: Path) -> None:
-    path.write_text(dump_yaml(data), encoding="utf-8")
+def _write_yaml(data: dict[str, Any], path: Path, comment: str = "") -> None:
+    path.write_text(comment + dump_yaml(data), encoding="utf-8")
 
 
 class _CurveFile:

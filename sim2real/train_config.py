@@ -101,6 +101,11 @@ class TrainConfig(Strict):
     def _widenable(self) -> Self:
         if self.widening is not None and isinstance(self.environment, GymEnvironment):
             raise ValueError("widening needs a robot's environment; Gymnasium's others have no Randomization")
+        if self.widening is not None and getattr(self.environment, "randomization", None) == "none":
+            raise ValueError(
+                "widening: nothing to widen: environment.randomization is none; name the ranges to reach there "
+                "(--randomization), or leave widening out"
+            )
         return self
 
     @property

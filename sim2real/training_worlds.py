@@ -6,9 +6,10 @@ import gymnasium
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from randomization import Randomization, stream
+from randomization.ranges import widens
 from robots import load_robot
 from sim2real.env import RobotVectorEnv
-from sim2real.errors import TrainingError
+from sim2real.errors import RandomizationError, TrainingError
 from sim2real.shared_widening import SharedWidening
 from sim2real.tasks import load_task
 from sim2real.train_config import GymEnvironment, RobotEnvironment, TrainConfig
@@ -47,13 +48,22 @@ class TrainingWorlds:
 
 
 def load_family(config: TrainConfig) -> Randomization | None:
-    """Load the Randomization of a config, None for environments without a robot."""
+    """Load the Randomization of a config, None for environments without a robot.
+
+    Raise RandomizationError where widening is asked for and there is nothing to widen.
+    """
     environment = config.environment
     if isinstance(environment, GymEnvironment):
         return None
     robot = load_robot(environment.robot)
     task = load_task(environment.task, robot, environment.options)
-    return Randomization.load(environment.randomization, robot, task.episode_s)
+    family = Randomization.load(environment.randomization, robot, task.episode_s)
+    if config.widening is not None and not any(widens(term) for term in family.terms):
+        raise RandomizationError(
+            f"widening: nothing to widen: environment.randomization '{environment.randomization}' has no quantity with "
+            "the law uniform, log_uniform or normal over some width; choose one that has, or leave widening out"
+        )
+    return family
 
 
 def make_envs(config: TrainConfig, n: int, seed: int, **options: Any) -> Envs:

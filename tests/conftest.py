@@ -1,8 +1,12 @@
 """Settings for the whole suite, made before any test imports a library that reads them."""
 
 import os
+import subprocess
+import sys
 import tempfile
+from functools import cache
 
+import pytest
 from hypothesis import settings
 
 os.environ.update(
@@ -17,3 +21,32 @@ os.environ.update(
 
 settings.register_profile("sim2real", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("sim2real")
+
+# OpenGL in software and TensorFlow each bring an LLVM, and a process that has both is ended by the second. So what
+# draws with MuJoCo is run by itself.
+OPENGL = (
+    "tests/audit",
+    "tests/sim_catalog/test_audit.py",
+    "tests/sim/test_cameras.py",
+    "tests/sim/test_camera_probe.py",
+)
+
+
+@cache
+def _can_draw() -> bool:
+    """Whether MuJoCo can draw here; asked in another process, since the answer brings OpenGL along."""
+    question = "from mujoco.egl import GLContext; GLContext(8, 8).make_current()"
+    return subprocess.run([sys.executable, "-c", question], capture_output=True, timeout=60).returncode == 0
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what draws where nothing can."""
+    if item.get_closest_marker("opengl") and not _can_draw():
+        pytest.skip("no OpenGL: install libegl1 and libgl1-mesa-dri")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark the tests that draw."""
+    for item in items:
+        if item.path.relative_to(config.rootpath).as_posix().startswith(OPENGL):
+            item.add_marker(pytest.mark.opengl)

@@ -4,7 +4,9 @@ import json
 
 import pytest
 import tyro
+from rich.console import Console
 
+from sim2real import audit_command
 from sim2real.audit_command import audit
 from sim2real.errors import ConfigError, RandomizationError, RobotError
 
@@ -27,7 +29,8 @@ def test_table(capsys, monkeypatch):
     assert "mass" in out
     assert "MuJoCo" in out
     assert "PyBullet" not in out
-    assert "every quantity does what it says" in out
+    assert "2 coordinates of 1 quantity: 2 move as they should, 0 idle" in out
+    assert "One member of each quantity" not in out
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,10 @@ def test_table(capsys, monkeypatch):
 def test_bad_input_is_refused_with_the_nearest_name(arguments, error, text):
     with pytest.raises(error, match=f"did you mean '{text}'"):
         run(*arguments)
+
+
+def test_progress_is_told_where_there_is_no_terminal(capsys, monkeypatch):
+    monkeypatch.setattr(audit_command, "EVERY", 0.2)
+    monkeypatch.setattr(audit_command, "err", Console(stderr=True, force_terminal=False))
+    assert run("cartpole", "--quantity", "mass", "--json") == 0
+    assert "auditing cartpole: " in capsys.readouterr().err

@@ -73,7 +73,16 @@ def test_coverage_exits_with_1_outside(randomized, tmp_path, latency, status):
     assert data["inside"] == 1 - status
     text = run(*asked)
     assert "3 worlds in mujoco" in text.stdout
-    assert ("does not lie inside" in text.stdout) == bool(status)
+    assert ("does not lie inside in all quantities; outside: latency." in text.stdout) == bool(status)
+
+
+def test_coverage_shows_what_is_given_and_counts_what_is_assumed(randomized, tmp_path):
+    (tmp_path / "robot.yaml").write_text("mass/pole: 1.2\n")
+    result = run("coverage", str(randomized), str(tmp_path / "robot.yaml"), "--variants", "1", "--workers", "0")
+    assert result.returncode == 1
+    assert "outside: mass/pole." in result.stdout
+    assert "1 other is assumed nominal and lies inside." in result.stdout
+    assert "0 .. 0.3" not in result.stdout
 
 
 def test_sensitivity_leaves_pictures_and_numbers(randomized, tmp_path):

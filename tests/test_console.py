@@ -17,8 +17,8 @@ ROBOT = load_robot("cartpole")
 LATE = {"latency": {"law": "choice", "values": [0.0, 0.4], "when": "world"}}
 
 
-def text(shown: Table | str) -> str:
-    console = Console(width=200)
+def text(shown: Table | str, width: int = 200) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         console.print(shown)
     return capture.get()
@@ -26,9 +26,16 @@ def text(shown: Table | str) -> str:
 
 def test_the_table_of_what_varies():
     shown = text(randomization_table(Randomization.from_dict({"robot": "cartpole", "quantities": LATE}, ROBOT)))
-    for cell in ("latency", "choice", "0 .. 0.4", " s ", "world"):
+    for cell in ("latency", "choice", "0, 0.4", "nominal", " s ", "drawn once a world"):
         assert cell in shown
     assert randomization_table(Randomization.none(ROBOT)) == "Nothing varies: every world is the nominal one."
+
+
+def test_names_stay_whole_on_a_narrow_terminal():
+    shown = text(randomization_table(Randomization.load("cartpole", ROBOT)), width=80)
+    for word in ("encoder_resolution/slider_to_cart", "log_uniform", "x nominal", "0 .. 0.005", "s/rad"):
+        assert word in shown
+    assert "…" not in shown
 
 
 def test_the_worst_worlds_and_what_is_far_out_in_them():
@@ -51,8 +58,11 @@ def test_a_training_begins_with_what_varies(tmp_path: Path):
     )
     console.file.flush()
     shown = (tmp_path / "out.txt").read_text()
-    assert (
-        shown.index("once its ranges have widened to these") < shown.index("log_uniform") < shown.index("training done")
+    line = (
+        "automatic widening: starts at the nominal robot, may grow to these ranges; at full width from the start: "
+        "encoder_resolution/slider_to_cart (choice), encoder_resolution/cart_to_pole (choice)"
     )
+    assert shown.index("log_uniform") < shown.index(line) < shown.index("training done")
+    assert "  widening: 0 of 15 ranges moved; entropy -4.61 -> -4.61 (full: 0); see randomization-reached.yaml" in shown
     assert list((tmp_path / "run" / "tensorboard").iterdir())
     console.file.close()

@@ -96,7 +96,7 @@ def test_bad_input():
     policy = trained_on(LAWS)
     with pytest.raises(ConfigError, match="episodes must be at least 1"):
         coverage(policy, Variant.nominal(SPACE), episodes=0)
-    with pytest.raises(ConfigError, match="radius at least 0"):
+    with pytest.raises(ConfigError, match="radius 0 to 100"):
         coverage(policy, Variant.nominal(SPACE), radius=-1.0)
     with pytest.raises(RandomizationError, match="are of robot 'furuta'"):
         coverage(policy, Variant.nominal(VariantSpace(load_robot("furuta"))))

@@ -10,10 +10,31 @@ from randomization.draws import Draws
 from robots import load_robot
 from sim2real import evaluate as module
 from sim2real.errors import ConfigError, PolicyError, RandomizationError
-from sim2real.evaluate import evaluate, evaluate_in, policy_robot, wilson_interval
+from sim2real.evaluate import evaluate, evaluate_in, policy_robot, sameness, wilson_interval
 from tests.ros_bridge.lqr import balancing_policy, constant_policy
 
 ROBOT = load_robot("cartpole")
+
+
+RESOLUTION = {"law": "choice", "values": [0.0, 0.003]}
+
+
+@pytest.mark.parametrize(
+    ("quantities", "words"),
+    [
+        ({}, "nothing varies: these worlds are all nominal"),
+        ({"latency": {"law": "uniform", "low": 0, "high": 0}}, "nothing varies: these worlds are all nominal"),
+        ({"latency": {"law": "fixed", "value": 0.01}}, "nothing varies: these worlds are all the same"),
+        (
+            {"latency": {"law": "uniform", "low": 0, "high": 0}, "encoder_resolution/*": RESOLUTION},
+            "nothing varies but encoder_resolution: these worlds are all nominal",
+        ),
+        ({"latency": {"law": "choice", "values": [0.0, 0.01]}}, None),
+        ({"encoder_bias/*": {"law": "uniform", "low": 0.0, "high": 0.01}}, None),
+    ],
+)
+def test_worlds_that_are_all_the_same_are_told(quantities, words):
+    assert sameness(Randomization.from_dict({"robot": "cartpole", "quantities": quantities}, ROBOT)) == words
 
 
 @pytest.fixture(scope="module")

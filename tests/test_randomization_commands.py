@@ -25,15 +25,26 @@ def test_show_says_the_same_in_three_forms(capsys):
     robot = load_robot("cartpole")
     resolved = Randomization.load("cartpole", robot).to_dict()
     assert main(["randomization", "show", "cartpole", "--robot", "cartpole"]) == 0
-    table, yaml = capsys.readouterr().out.split("robot: cartpole\n")
+    table = capsys.readouterr().out
     assert "log_uniform" in table
-    assert "episode" in table
-    assert parse_yaml("robot: cartpole\n" + yaml, "shown") == resolved
+    assert "drawn each episode" in table
+    assert "quantities:" not in table
+    assert main(["randomization", "show", "cartpole", "--robot", "cartpole", "--yaml"]) == 0
+    assert parse_yaml(capsys.readouterr().out, "shown") == resolved
     assert main(["randomization", "show", "cartpole", "--robot", "cartpole", "--json"]) == 0
     data = json.loads(capsys.readouterr().out)
     assert data["resolved"] == resolved
     assert len(data["table"]) == len(Randomization.load("cartpole", robot).table())
-    assert set(data["table"][0]) == {"quantity", "law", "range", "unit", "when"}
+    assert set(data["table"][0]) == {"quantity", "law", "range", "nominal", "unit", "when"}
+    assert data["warnings"] == []
+
+
+def test_a_range_hardly_meant_is_a_warning(tmp_path, capsys):
+    (tmp_path / "mine.yaml").write_text("robot: cartpole\nquantities: {latency: {law: uniform, low: 0, high: 9}}\n")
+    assert main(["randomization", "show", str(tmp_path / "mine.yaml"), "--robot", "cartpole"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "warning: quantities.latency: can draw 9 s; is it meant in milliseconds?\n"
+    assert "latency" in captured.out
 
 
 def test_nothing_varies_in_none(capsys):

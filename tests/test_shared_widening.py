@@ -84,6 +84,8 @@ def test_ranges_move_between_batches_only():
 
 def test_what_is_logged():
     shared, _ = live((0, 1))
+    assert shared.summary.startswith("2 of 2 ranges moved; entropy -2.30 -> -")
+    assert SharedWidening(FULL, SETTINGS, 0, 8).summary == "0 of 2 ranges moved; entropy -2.30 -> -2.30 (full: 0)"
     figures = shared.metrics()
     assert figures["widening/entropy"] > np.log(SETTINGS.step)
     assert figures["widening/low/mass/pole"] < 1.0 < figures["widening/high/mass/pole"]

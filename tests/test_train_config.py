@@ -81,6 +81,19 @@ def test_a_mistake_elsewhere(rest, problem):
     assert refusal("{robot: cartpole}", rest).startswith(f"t.yaml: {problem}")
 
 
+def test_widening_needs_ranges_to_reach(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "environment: {robot: cartpole, randomization: cartpole}\nworlds: 2\nsteps: 10\nwidening: {automatic: {}}\n"
+    )
+    load_train_config(file)
+    with pytest.raises(ConfigError) as caught:
+        load_train_config(file, {"environment.randomization": "none"})
+    assert str(caught.value).startswith(
+        f"{file}: widening: nothing to widen: environment.randomization is none; name the ranges to reach there"
+    )
+
+
 @pytest.mark.parametrize(
     ("widening", "problem"),
     [

@@ -8,7 +8,7 @@ import pytest
 from randomization import VariantSpace
 from robots import load_robot
 from sim2real.errors import Sim2RealError
-from sim2real.variant_files import read_variants
+from sim2real.variant_files import read_given, read_variants
 
 SPACE = VariantSpace(load_robot("cartpole"))
 
@@ -18,6 +18,24 @@ def test_one_by_name(tmp_path: Path):
     found = read_variants(tmp_path / "one.yaml", SPACE)
     assert len(found) == 1
     assert found.as_dict() == {"mass/pole": 2.0, "latency": 0.01}
+
+
+def test_what_is_named_is_told_from_what_is_assumed(tmp_path: Path):
+    (tmp_path / "a.yaml").write_text("variants:\n- {mass/pole: 1.0}\n- {latency: 0.01}\n")
+    assert read_given(tmp_path / "a.yaml", SPACE).names == {"mass/pole", "latency"}
+    (tmp_path / "b.csv").write_text("jitter\n0\n")
+    assert read_given(tmp_path / "b.csv", SPACE).names == {"jitter"}
+
+
+def test_all_mistakes_are_in_one_message(tmp_path: Path):
+    (tmp_path / "x.yaml").write_text("mass/pol: 1.0\nlatncy: 0.1\njitter: -1.0\nmass/cart: big\n")
+    with pytest.raises(Sim2RealError) as error:
+        read_variants(tmp_path / "x.yaml", SPACE)
+    message = str(error.value)
+    for words in ("did you mean 'mass/pole'?", "did you mean 'latency'?", "jitter: must be", "mass/cart: must be"):
+        assert message.count(words) == 1
+    assert message.count("it has mass/*, payload/*, ") == 1
+    assert "friction/cart_to_pole" not in message, "kinds, not every coordinate"
 
 
 def test_several_in_three_formats(tmp_path: Path):

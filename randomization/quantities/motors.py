@@ -10,17 +10,19 @@ _MI = "motion_imitation, minitaur_env_randomizer_config.py"
 MOTORS = (
     Quantity(
         name="kp", per="position servo", unit="x nominal", place="motor", members=servos, nominal=always(1.0),
-        meaning="position gain", default=LogUniform(low=0.75, high=1.5), source="Isaac Lab, gear assembly", minimum=0.0,
+        meaning="position gain", default=LogUniform(low=0.75, high=1.5), source="Isaac Lab, gear assembly",
+        minimum=0.0, maximum=100.0,
     ),
     Quantity(
         name="kd", per="position or velocity servo", unit="x nominal", place="motor", members=damped_servos,
         nominal=always(1.0), meaning="velocity gain",
-        default=LogUniform(low=0.5, high=2.0), source="Isaac Lab, gear assembly: 0.3 to 3", minimum=0.0,
+        default=LogUniform(low=0.5, high=2.0), source="Isaac Lab, gear assembly: 0.3 to 3",
+        minimum=0.0, maximum=100.0,
     ),
     Quantity(
         name="strength", per="motor", unit="x nominal", place="motor", members=motors, nominal=always(1.0),
         meaning="effort delivered for effort asked, and the effort limit",
-        default=Uniform(low=0.8, high=1.2), source=_MI, minimum=0.0,
+        default=Uniform(low=0.8, high=1.2), source=_MI, minimum=0.0, maximum=100.0,
     ),
     Quantity(
         name="no_load_speed", per="motor", unit="rad/s | m/s", place="motor", members=motors, nominal=always(inf),
@@ -61,13 +63,13 @@ COMMANDS = (
     Quantity(
         name="latency", per="robot", unit="s", place="motor", members=once, nominal=always(0.0),
         meaning="from the command's issue to the motor, rounded up to a physics step",
-        default=Uniform(low=0.0, high=0.04), source=_MI, minimum=0.0,
+        default=Uniform(low=0.0, high=0.04), source=_MI, minimum=0.0, maximum=10.0,
     ),
     Quantity(
         name="jitter", per="robot", unit="s", place="motor", members=once, nominal=always(0.0),
         meaning="largest extra delay of a command, drawn anew each control period",
         default=Uniform(low=0.0, high=0.01), source="DDS jitter of 5 to 20 ms (unitree_sim_isaaclab issue 108)",
-        minimum=0.0,
+        minimum=0.0, maximum=10.0,
     ),
     Quantity(
         name="command_loss", per="robot", unit="probability", place="motor", members=once, nominal=always(0.0),

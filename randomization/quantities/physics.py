@@ -36,7 +36,7 @@ BODIES = (
     Quantity(
         name="mass", per="body", unit="x nominal", place="engine", members=bodies, nominal=always(1.0),
         meaning="mass; the inertia follows it",
-        default=Uniform(low=0.8, high=1.2), source=_MI, minimum=0.0, strict=True,
+        default=Uniform(low=0.8, high=1.2), source=_MI, minimum=0.0, strict=True, maximum=100.0,
     ),
     Quantity(
         name="payload", per="body", unit="kg", place="engine", members=bodies, nominal=always(0.0),
@@ -55,7 +55,7 @@ BODIES = (
     Quantity(
         name="inertia", per="body", unit="x nominal", place="engine", members=bodies, nominal=always(1.0),
         meaning="inertia about the centre of mass, at equal mass",
-        default=Uniform(low=0.5, high=1.5), source=_MI, minimum=0.0, strict=True,
+        default=Uniform(low=0.5, high=1.5), source=_MI, minimum=0.0, strict=True, maximum=100.0,
     ),
 )  # fmt: skip
 
@@ -86,7 +86,7 @@ CONTACTS = (
         name="contact_stiffness", per="touching body", unit="N/m", place="engine", members=touching,
         nominal=always(inf), meaning="of each contact with the floor; inf is as rigid as the engine has it",
         default=LogUniform(low=1e4, high=1e5), source="open: rubber feet of a legged robot of 10 to 50 kg",
-        minimum=0.0, strict=True,
+        minimum=0.0, strict=True, maximum=1e9,
     ),
     Quantity(
         name="contact_damping", per="touching body", unit="N s/m", place="engine", members=touching,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import inf, pi
 
 from randomization.distributions import Choice, Law, LogUniform, Uniform
-from randomization.quantity import Quantity, always
+from randomization.quantity import LARGEST, Quantity, always
 from robots import Robot
 from robots.sensing import AXES, base_axes, encoders, foot_sensors, imu_axes, range_names, wrench_axes
 
@@ -149,17 +149,19 @@ def _timing(sensor: _Sensor) -> tuple[Quantity, ...]:
 
 def _each(
     sensor: _Sensor, error: str, meaning: str, unit: str, law: Law, source: str, *,
-    nominal: float = 0.0, minimum: float = -inf,
+    nominal: float = 0.0, minimum: float = -LARGEST,
 ) -> Quantity:  # fmt: skip
+    largest = pi if sensor.prefix == "orientation" else LARGEST
     return Quantity(
         name=f"{sensor.prefix}_{error}", per=sensor.per, unit=unit, meaning=meaning, place="sensor",
-        members=sensor.members, nominal=always(nominal), default=law, source=source, minimum=minimum,
+        members=sensor.members, nominal=always(nominal), default=law, source=source,
+        minimum=max(minimum, -largest), maximum=largest,
     )  # fmt: skip
 
 
 def _whole(
     sensor: _Sensor, error: str, unit: str, meaning: str, law: Law, nominal: float, source: str, *,
-    minimum: float, strict: bool = False, maximum: float = inf,
+    minimum: float, strict: bool = False, maximum: float = LARGEST,
 ) -> Quantity:  # fmt: skip
     return Quantity(
         name=f"{sensor.prefix}_{error}", per="sensor", unit=unit, meaning=f"{sensor.prefix}: {meaning}", place="sensor",

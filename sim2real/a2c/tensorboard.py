@@ -13,8 +13,8 @@ class TensorBoard:
         self._writer = tf.summary.create_file_writer(str(folder))
         if randomization is not None:
             with self._writer.as_default(step=0):
-                for name, law, bounds, unit, when in randomization.table():
-                    tf.summary.text(f"randomization/{name}", f"{law} {bounds} [{unit}], {when}")
+                for name, law, bounds, nominal, unit, when in randomization.table():
+                    tf.summary.text(f"randomization/{name}", f"{law} {bounds} [{unit}], nominal {nominal}, {when}")
 
     def write(self, step: int, metrics: dict[str, float]) -> None:
         """Write figures by name after `step` control steps."""

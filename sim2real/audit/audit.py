@@ -3,14 +3,14 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from randomization import Randomization, VariantSpace, stream
 from robots import Robot
-from sim2real.audit.cases import Case, End, choose, ends, make_cases
+from sim2real.audit.cases import Case, End, choose, ends, make_cases, varied
 from sim2real.audit.judge import Judgement, judge_case, judge_shots
 from sim2real.audit.measure import answered, measured
 from sim2real.audit.pictures import Shots, Studio
@@ -44,9 +44,11 @@ def audit(
 
     task: the motion starts where this task starts an episode, else in the default pose at rest
     quantities: patterns of quantities or coordinates; all of them if None
-    randomization: its laws replace the table's; per_quantity: audit at most so many members of each quantity
+    randomization: audit what it varies, within its ranges, instead of all within those of the table
+    per_quantity: audit at most so many members of each quantity
     progress: is told (done, total); make: builds the engines, in this process
-    Raise RandomizationError for a pattern without match, EngineError where an engine refuses the robot.
+    Raise RandomizationError for a pattern without match or where nothing varies, EngineError where an engine refuses
+    the robot.
     """
     began, plan = time.monotonic(), _plan(dropped(robot), task, quantities, randomization, per_quantity, resets)
     total, done = len(plan.cases) * len(engines), 0
@@ -92,7 +94,7 @@ def _plan(
 ) -> _Plan:
     space = VariantSpace(robot)
     bounds = ends(space, randomization)
-    columns = choose(space, quantities, per_quantity)
+    columns = choose(space, quantities, per_quantity, varied(space, randomization))
     start = None
     if task is not None:
         q, dq = task.start(stream(0, "audit start"), 1)
@@ -149,8 +151,8 @@ def _row(plan: _Plan, column: int, evidence: Mapping[str, _Evidence]) -> Row:
     seen = {
         (engine, case.end): _measured(plan.robot, case, found) for case in cases for engine, found in evidence.items()
     }
-    judgements = [_judge(plan.robot, case, evidence, seen) for case in cases]
-    findings = [finding for judgement in judgements for finding in judgement.findings]
+    judgements = {case.end: _judge(plan.robot, case, evidence, seen) for case in cases}
+    findings = [finding for judgement in judgements.values() for finding in judgement.findings]
     for engine, found in evidence.items():
         if quantity.name in found.repeated:
             findings.append(Finding("compounds", engine, found.repeated[quantity.name]))
@@ -163,10 +165,9 @@ def _row(plan: _Plan, column: int, evidence: Mapping[str, _Evidence]) -> Row:
         float(plan.space.nominal[column]),
         low,
         high,
-        seen,
+        {key: replace(m, reason=judgements[key[1]].reasons.get(key[0], "")) for key, m in seen.items()},
         tuple(findings),
-        judgements[0].reason if judgements and all(judgement.reason for judgement in judgements) else "",
-        tuple(judgement.agreement for judgement in judgements if judgement.agreement is not None),
+        {end: judgement.agreement for end, judgement in judgements.items() if judgement.agreement is not None},
     )
 
 

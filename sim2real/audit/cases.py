@@ -47,18 +47,33 @@ def ends(space: VariantSpace, randomization: Randomization | None) -> Array:
                 low, high = nominal + low, nominal + high
         found[:, column] = low, high
     if randomization is not None:
-        own = randomization.bounds()
-        varied = (own != space.nominal).any(axis=0)
-        found[:, varied] = own[:, varied]
+        columns = list(varied(space, randomization))
+        found[:, columns] = randomization.bounds()[:, columns]
     return found
 
 
-def choose(space: VariantSpace, patterns: Sequence[str] | None, per_quantity: int | None) -> list[int]:
-    """Return the columns to audit: those that a pattern matches, at most `per_quantity` members of each quantity.
+def varied(space: VariantSpace, randomization: Randomization | None) -> Sequence[int]:
+    """Return the columns that a Randomization varies, all of them for None; raise RandomizationError for none."""
+    if randomization is None:
+        return range(space.size)
+    columns: list[int] = np.flatnonzero((randomization.bounds() != space.nominal).any(axis=0)).tolist()
+    if not columns:
+        raise RandomizationError(
+            f"--randomization: it varies nothing of {space.robot_name}; leave it out to audit all quantities within "
+            "their default ranges"
+        )
+    return columns
 
-    A pattern is a coordinate, a quantity, or either with `*` and `?`. Raise RandomizationError for one without match.
+
+def choose(
+    space: VariantSpace, patterns: Sequence[str] | None, per_quantity: int | None, among: Sequence[int]
+) -> list[int]:
+    """Return the columns to audit, of those in `among`, that a pattern matches.
+
+    A pattern is a coordinate, a quantity, or either with `*` and `?`; per_quantity: how many members of each quantity
+    at most. Raise RandomizationError for a pattern that the robot does not have, and where nothing is left.
     """
-    columns = list(range(space.size))
+    columns = list(among)
     if patterns is not None:
         kinds = [q.name for q in space.quantities]
         for pattern in patterns:
@@ -69,6 +84,11 @@ def choose(space: VariantSpace, patterns: Sequence[str] | None, per_quantity: in
                     f"--quantity: '{pattern}' is none of {space.robot_name}'s quantities{hint}; there are {known}"
                 )
         columns = [c for c in columns if any(fnmatchcase(n, p) for p in patterns for n in (space.names[c], kinds[c]))]
+        if not columns:
+            raise RandomizationError(
+                f"--quantity: nothing that {' or '.join(patterns)} matches varies in the Randomization; leave "
+                "--randomization out to audit the default ranges"
+            )
     if per_quantity is None:
         return columns
     kept = []

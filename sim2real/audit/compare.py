@@ -3,7 +3,8 @@
 The changes of both trajectories are compared as vectors over time and coordinates, in the stretch where both engines
 solve the same equations: the whole rollout of a bolted robot; for a free one the flight until the first contact, or
 where the effect begins with a contact, `AFTER` seconds from then, before small differences of two contact solvers grow.
-An effect that does not stand out of what the engines differ by anyway in this motion is not compared.
+An effect that does not stand out of what the engines differ by anyway in this motion is not compared: sizes are where
+one of both stands out, directions where both do.
 """
 
 from dataclasses import dataclass
@@ -22,9 +23,13 @@ NOTICEABLE = 1e-7  # [rad | m] an RMS change below is not compared
 
 @dataclass(frozen=True)
 class Agreement:
-    """cosine: of the angle between both changes, 1 for the same direction; ratio: of the sizes, one over the other."""
+    """How two changes agree.
 
-    cosine: float
+    cosine: of the angle between them, 1 for the same direction; None where one is too small to have a direction
+    ratio: of their sizes, one over the other
+    """
+
+    cosine: float | None
     ratio: float
 
 
@@ -43,8 +48,9 @@ def agreement(one: Trial, other: Trial, control_dt: float) -> Agreement | None:
     if not np.isfinite(sizes).all() or max(sizes) < max(NOTICEABLE, STANDS_OUT * anyway):
         return None
     if min(sizes) == 0.0:
-        return Agreement(0.0, np.inf if sizes[1] == 0.0 else 0.0)
-    return Agreement(float((a * b).mean()) / (sizes[0] * sizes[1]), sizes[0] / sizes[1])
+        return Agreement(None, np.inf if sizes[1] == 0.0 else 0.0)
+    directed = min(sizes) >= STANDS_OUT * anyway
+    return Agreement(float((a * b).mean()) / (sizes[0] * sizes[1]) if directed else None, sizes[0] / sizes[1])
 
 
 def _size(motion: Array) -> float:

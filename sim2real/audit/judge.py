@@ -28,10 +28,10 @@ OPPOSED = -0.2  # cosine between both effects below which they have different si
 
 @dataclass(frozen=True)
 class Judgement:
-    """What is wrong with a case; why it may do nothing, "" if it acts; how the engines agree, None if not compared."""
+    """What is wrong with a case; why it does nothing in which engine; how both agree, None if not compared."""
 
     findings: tuple[Finding, ...]
-    reason: str
+    reasons: Mapping[str, str]
     agreement: Agreement | None
 
 
@@ -40,35 +40,39 @@ def judge_case(
 ) -> Judgement:
     """Judge one case by its trials in one or two engines, and the values that were inferred from its effects."""
     findings: list[Finding] = []
-    reasons = []
+    reasons: dict[str, str] = {}
     for engine, trial in trials.items():
         reason = idle(robot, trial)
         findings += _alone(robot, engine, case, trial, reason)
         findings += _inferred(engine, case, inferred[engine])
-        reasons.append("" if reason is None or trial.effect > LEAST else reason.why)
+        if reason is not None and trial.effect <= LEAST:
+            reasons[engine] = reason.why
     agreed = None
-    if len(trials) == 2 and not findings and not any(reasons) and case.quantity.place != "sensor":
+    if len(trials) == 2 and not findings and not reasons and case.quantity.place != "sensor":
         first, second = trials.values()
         agreed = agreement(first, second, robot.control_dt)
         findings += _together(case, tuple(trials), agreed)
-    return Judgement(tuple(findings), reasons[0] if all(reasons) else "", agreed)
+    return Judgement(tuple(findings), reasons, agreed)
 
 
 def judge_shots(case: Case, shots: Mapping[str, Shots]) -> Judgement:
     """Judge one case of a camera by its pictures from one or two renderers."""
-    found, reasons = [], []
+    found: list[Finding] = []
+    reasons: dict[str, str] = {}
     for engine, taken in shots.items():
         reason = "" if taken.anything else "no camera sees anything here"
         if case.quantity.per == "body in sight" and case.member not in taken.in_sight:
             reason = "no camera sees this body"
         if case.quantity.name == "light_azimuth" and not taken.in_sight:
             reason = "only a level floor is in sight"
-        changed = taken.change > LEAST
-        reasons.append("" if changed else reason)
-        if not changed and not reason:
+        if taken.change > LEAST:
+            continue
+        if reason:
+            reasons[engine] = reason
+        else:
             at = f"at {case.value:g} {case.quantity.unit}"
             found.append(Finding("no effect", engine, f"{at} no pixel changes"))
-    return Judgement(tuple(found), reasons[0] if all(reasons) else "", None)
+    return Judgement(tuple(found), reasons, None)
 
 
 def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: Idle | None) -> list[Finding]:
@@ -84,9 +88,7 @@ def _alone(robot: Robot, engine: str, case: Case, trial: Trial, reason: Idle | N
     if case.quantity.place == "sensor" and trial.moved.any():
         found.append(Finding("acts elsewhere", engine, f"{at} it changes the true motion"))
     found += _effect(engine, case, trial, reason, at)
-    if (text := _support(robot, trial)) is not None:
-        found.append(Finding("collisions lost", engine, f"{at} {text}"))
-    return found
+    return found + _support(robot, engine, trial, at)
 
 
 def _effect(engine: str, case: Case, trial: Trial, reason: Idle | None, at: str) -> list[Finding]:
@@ -122,22 +124,22 @@ def _near(value: float, wanted: float, other: float) -> bool:
     return isfinite(value - wanted) and abs(value - wanted) <= TAKEN * away + 1e-12
 
 
-def _support(robot: Robot, trial: Trial) -> str | None:
+def _support(robot: Robot, engine: str, trial: Trial, at: str) -> list[Finding]:
     if robot.fixed_base:
-        return None
+        return []
     level = trial.case.quantity.per != "floor"
     if trial.under > (SINKS if level else 2 * SINKS):  # who slides down lies on meshes, whose convex parts are thinner
-        return f"the robot ends {trial.under:.3g} m under the floor"
+        return [Finding("collisions lost", engine, f"{at} the robot ends {trial.under:.3g} m under the floor")]
     if trial.over > FLOATS:
-        return f"the robot ends {trial.over:.3g} m above the floor"
-    return None
+        return [Finding("physics cannot bear it", engine, f"{at} the robot ends {trial.over:.3g} m above the floor")]
+    return []
 
 
 def _together(case: Case, engines: tuple[str, ...], agreed: Agreement | None) -> list[Finding]:
     if agreed is None:
         return []
     at = f"at {case.value:g} {case.quantity.unit}"
-    if agreed.cosine < OPPOSED:
+    if agreed.cosine is not None and agreed.cosine < OPPOSED:
         text = f"{at} they move it in opposite directions (cosine {agreed.cosine:.2f})"
         return [Finding("engines disagree", "", text)]
     usual = CONTACT_RATIO if case.quantity.per in ("touching body", "floor") else RATIO

@@ -91,20 +91,22 @@ def answered(worlds: Worlds, case: Case) -> float | None:
     modes = dict(zip(worlds.robot.actuator_names, worlds.robot.modes, strict=True))
     if name in ("strength", "kp") and modes[member] != "velocity":  # whose error is gone within a physics step
         motor = worlds.robot.actuator_names.index(member)
-        nominal, now = (_gain(worlds, motor, changes) for changes in ({}, {case.name: case.value}))
+        share = _STEP / max(1.0, case.value)  # of the motor's effort, so that it is not asked for more than it has
+        nominal, now = (_gain(worlds, motor, changes, share) for changes in ({}, {case.name: case.value}))
         return now / nominal if nominal else None
     return None
 
 
-def _gain(worlds: Worlds, motor: int, changes: dict[str, float]) -> float:
+def _gain(worlds: Worlds, motor: int, changes: dict[str, float], share: float) -> float:
     """Return how much more effort a motor gives for a step of its command that arrives in a period's last physics step.
 
-    The step is the only difference of two motions that are the same until then.
+    share: of its largest effort, that the step asks a nominal motor for. The step is the only difference of two motions
+    that are the same until then.
     """
     robot = worlds.robot
     late = robot.control_dt * (1 - 1 / robot.substeps)
     variant = Variant.of(worlds.engine.space, changes, worlds.n_worlds)
-    before, after = (efforts[0] for efforts in _responses(worlds, variant, late, 1, motor))
+    before, after = (efforts[0] for efforts in _responses(worlds, variant, late, 1, motor, share))
     return after - before
 
 
@@ -123,13 +125,15 @@ def _latency(worlds: Worlds, value: float) -> float | None:
     return None if later is None else ((seen[0] + 1) * substeps - later) * robot.control_dt / substeps
 
 
-def _responses(worlds: Worlds, variant: Variant, late: float, periods: int, motor: int) -> Iterator[list[float]]:
+def _responses(
+    worlds: Worlds, variant: Variant, late: float, periods: int, motor: int, share: float = _STEP
+) -> Iterator[list[float]]:
     """Yield the efforts of a motor at the ends of some periods, without and with a step `late` [s] in the first one."""
     robot, all_worlds = worlds.robot, np.arange(worlds.n_worlds)
     q = np.tile(robot.default_q, (worlds.n_worlds, 1))
     hold = np.tile(holding(robot, robot.default_q), (worlds.n_worlds, 1))
     step = hold.copy()
-    step[:, motor] += _STEP * robot.actuators[motor].effort / (servo(robot.actuators[motor]).gain or 1.0)
+    step[:, motor] += share * robot.actuators[motor].effort / (servo(robot.actuators[motor]).gain or 1.0)
     for command in (hold, step):
         simulation = Simulation(worlds.engine, seed=0)
         simulation.reset(q, np.zeros_like(q), all_worlds, variant)

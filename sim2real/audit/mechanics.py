@@ -94,7 +94,8 @@ def _sensor_idle(robot: Robot, trial: Trial) -> Idle | None:
     if case.quantity.name.endswith(("_scale", "_resolution")):
         readings = trial.base.senses[:, trial.base.columns_of(case.quantity.name.rpartition("_")[0], case.member)]
         if not readings.any():
-            return Idle("this sensor reads 0 all along")
+            foot = case.quantity.per == "foot"
+            return Idle("this foot touches nothing" if foot else "this sensor reads 0 all along")
     return None
 
 

@@ -12,7 +12,7 @@ from randomization import VariantSpace
 from robots import Robot
 from sim2real.audit.cases import Case
 from sim2real.audit.footing import standing
-from sim2real.audit.motion import DROP, Motion, into_limit, moving, poses_on
+from sim2real.audit.motion import DROP, Motion, holding, into_limit, moving, poses_on
 
 Array = NDArray[np.float64]
 
@@ -63,11 +63,13 @@ class Scenarios:
             kind, special = "at a limit", case.member
         elif case.quantity.per == "touching body" and not self._carries(case.member):
             kind, special = "lying on", case.member
+        elif _of_feet(case):
+            kind = "standing"
         return self._get(kind, special, case.context, self._length(case))
 
     def _length(self, case: Case) -> int:
         """Return how many control periods a case needs: until both of its times have passed, or chance has struck."""
-        seconds = SENSING if case.quantity.place == "sensor" else SECONDS
+        seconds = SENSING if case.quantity.place == "sensor" and not _of_feet(case) else SECONDS
         if case.quantity.unit == "probability" and case.value < 1.0:
             return max(self._periods(SECONDS), ceil(log(CHANCE) / log(1.0 - case.value)))
         if case.quantity.unit == "s" and (wait := min(case.nominal, case.value)) > seconds / 2:
@@ -94,6 +96,9 @@ class Scenarios:
         if kind == "lying on":
             q = self._poses.get(special, robot.default_q)
             return moving(robot, q, np.zeros(robot.n_joints), periods, gentle=True)
+        if kind == "standing":
+            commands = np.tile(holding(robot, robot.default_q), (periods, 1))
+            return robot.default_q, np.zeros(robot.n_joints), commands
         return moving(robot, *self._start, periods)
 
     @cached_property
@@ -107,6 +112,11 @@ class Scenarios:
     def _carries(self, body: str) -> bool:
         """Whether the robot stands on a body in its default pose."""
         return self._rests[body] < min(self._rests.values()) + _STANDS
+
+
+def _of_feet(case: Case) -> bool:
+    """Whether a case is about contact sensors: these are tried landing on all feet and standing still."""
+    return case.quantity.place == "sensor" and case.quantity.name.startswith("contact_")
 
 
 def dropped(robot: Robot) -> Robot:

@@ -17,7 +17,7 @@ Kind = Literal[
     "engines disagree",
     "physics cannot bear it",
 ]
-OK = "ok"
+OK, IDLE = "ok", "idle"
 GRAVEST: tuple[Kind, ...] = (
     "physics cannot bear it",
     "collisions lost",
@@ -50,19 +50,20 @@ class Measured:
     inferred: the value as its effects tell it, where it cannot be read; None where they do not
     change: of the trajectory, or of the readings for a sensor: RMS over time of the number that changed most, in its
     unit [rad | m | the sensor's]
+    reason: why it changes nothing here, where it changes nothing; "" where it acts
     """
 
     read_back: float | None
     inferred: float | None
     change: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)
 class Row:
     """One coordinate: values in the unit of its quantity, what each engine made of them, and the findings.
 
-    ends: by engine and end; reason: why mechanics lets a coordinate do nothing here, if it does; agreements: of the
-    engines, for the ends at which they could be compared
+    ends: by engine and end; agreements: of the engines, at the ends at which they could be compared
     """
 
     name: str
@@ -73,13 +74,27 @@ class Row:
     high: float
     ends: Mapping[tuple[str, End], Measured]
     findings: tuple[Finding, ...] = ()
-    reason: str = ""
-    agreements: tuple[Agreement, ...] = ()
+    agreements: Mapping[End, Agreement] = field(default_factory=dict)
 
     @property
     def verdict(self) -> str:
-        """The gravest finding, or `ok`."""
-        return self.findings[0].kind if self.findings else OK
+        """The gravest finding, else `idle` for what does nothing in any engine, or `ok`."""
+        if self.findings:
+            return self.findings[0].kind
+        return IDLE if self.idle else OK
+
+    @property
+    def idle_in(self) -> dict[str, str]:
+        """Why it does nothing, by engine, for engines in which it does nothing at either end."""
+        reasons: dict[str, list[str]] = {}
+        for (engine, _), measured in self.ends.items():
+            reasons.setdefault(engine, []).append(measured.reason)
+        return {engine: own[0] for engine, own in reasons.items() if all(own)}
+
+    @property
+    def idle(self) -> bool:
+        """Whether it does nothing in any engine, and has a reason for it in each; also where both ends are nominal."""
+        return self.idle_in.keys() == {engine for engine, _ in self.ends}
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; infinite numbers as text."""
@@ -90,6 +105,7 @@ class Row:
                 "read_back": _plain(m.read_back),
                 "inferred": _plain(m.inferred),
                 "change": _plain(m.change),
+                "reason": m.reason,
             }
             for (engine, end), m in self.ends.items()
         ]
@@ -103,8 +119,11 @@ class Row:
             "measured": ends,
             "verdict": self.verdict,
             "findings": [{"kind": f.kind, "engine": f.engine, "text": f.text} for f in self.findings],
-            "reason": self.reason,
-            "engines": [{"cosine": a.cosine, "ratio": _plain(a.ratio)} for a in self.agreements],
+            "idle": self.idle_in,
+            "compared": [
+                {"end": end, "ratio": _plain(a.ratio), "cosine": a.cosine} for end, a in self.agreements.items()
+            ]
+            or None,
         }
 
 

@@ -30,6 +30,7 @@ _change, _set_motor = pybullet.changeDynamics, pybullet.setJointMotorControl2
 # and for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
 SERVO_RATES = {"position": 1.0, "velocity": 0.3, "effort": 1.0}
 BORNE = 1.6  # times that is what a Variant may have
+FINEST = 32  # steps in the place of one: a world that would need more diverges, is counted and rebuilt
 _NO_STOPS = 1.0, -1.0  # limits that Bullet ignores
 MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 
@@ -61,8 +62,9 @@ class BulletVariant:
         if not (missing or self._contacts.outgrown(values)):
             return None
         trims = [*self._trims, *missing]
-        links = len(self._bodies.description.links) + TRIMS * len(trims)
-        if links > MAX_LINKS:
+        if self._links(trims) > MAX_LINKS:  # without those that this Variant does not need
+            trims = [self._bodies.names[k] for k in np.flatnonzero(needs_trim(*self._bodies.loads(values)[1:]))]
+        if (links := self._links(trims)) > MAX_LINKS:
             robot = self._world.robot.name
             refused = f"robot '{robot}': PyBullet bears {MAX_LINKS} links, and moving a centre of mass or"
             raise EngineError(
@@ -70,6 +72,10 @@ class BulletVariant:
                 f" ({', '.join(trims)}); vary com_* or armature of fewer bodies, or take engine mujoco"
             )
         return trims
+
+    def _links(self, trims: list[str]) -> int:
+        """Return how many links the robot has with trims on these bodies."""
+        return len(self._bodies.description.links) + TRIMS * len(trims)
 
     def apply(self, values: Array) -> None:
         """Set what a Variant (space.size,) says and the world does not have yet, once `trims_for` has been asked."""
@@ -138,7 +144,7 @@ class BulletVariant:
         world = self._world
         rate, bound = self._bodies.servo_rate, min(SERVO_RATES[mode] for mode in (*world.robot.modes, "effort"))
         finer = max(1, ceil(rate / bound))
-        while rate * strongest(world.space, values) / finer > BORNE * bound:
+        while rate * strongest(world.space, values) / finer > BORNE * bound and finer < FINEST:
             finer *= 2
         return finer
 

@@ -5,8 +5,10 @@ kinematics, so that it takes no step of MuJoCo's to draw a robot.
 """
 
 import os
+import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 from weakref import finalize
 
@@ -29,6 +31,10 @@ _PLAIN = ("mjRND_SHADOW", "mjRND_REFLECTION", "mjRND_SKYBOX", "mjRND_FOG", "mjRN
 PLANE, FIELD, FIELD_GROUP = "floor", "field", 5  # the last is shown only where the floor is uneven
 _IDS = ("mjRND_SEGMENT", "mjRND_IDCOLOR")
 _REMEDY = "install libegl1 and libgl1-mesa-dri, or libosmesa6 with MUJOCO_GL=osmesa, or draw with engine 'bullet'"
+
+
+def _has_gpu() -> bool:
+    return bool([*Path("/dev").glob("nvidia[0-9]*"), *Path("/dev").glob("dri/renderD*")])
 
 
 class MujocoScene:
@@ -58,6 +64,9 @@ class MujocoScene:
     def _open(self, width: int, height: int) -> Callable[[], object]:
         """Make OpenGL ready; return what frees it, which happens when the scene is forgotten too."""
         library = os.environ.get("MUJOCO_GL", "").lower().strip() or "egl"
+        if "tensorflow" in sys.modules and not _has_gpu():
+            clash = "TensorFlow is loaded, and OpenGL in software brings another LLVM, which would end this process"
+            raise EngineError(f"cameras: {clash}; draw in a process without TensorFlow, or with engine 'bullet'")
         try:
             self._gl = import_module(f"mujoco.{library}").GLContext(width, height)
             self._gl.make_current()

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from randomization import VariantSpace
 from robots import Robot
+from sim2real.errors import EngineError
 from sim2real.sim.engine import Array
 from sim2real.sim.mujoco_floor import MujocoFloor
 from sim2real.sim.mujoco_model import body_name
@@ -88,7 +89,11 @@ class MujocoVariant:
     def _apply_loads(self, model: Any, values: Array) -> None:
         nominal, block, bodies = self._nominal, self._block, self._bodies
         scale = values[block("mass")]
-        model.body_mass[bodies] = nominal.body_mass[bodies] * scale + values[block("payload")]
+        mass = nominal.body_mass[bodies] * scale + values[block("payload")]
+        if not (mass > 0).all():
+            name = nominal.body(int(bodies[np.argmin(mass > 0)])).name
+            raise EngineError(f"MuJoCo would not bear a mass of {mass[np.argmin(mass > 0)]:g} kg of body '{name}'")
+        model.body_mass[bodies] = mass
         model.body_inertia[bodies] = nominal.body_inertia[bodies] * (scale * values[block("inertia")])[:, None]
         shift = np.stack([values[block(f"com_{axis}")] for axis in "xyz"], axis=-1)
         model.body_ipos[bodies] = nominal.body_ipos[bodies] + shift

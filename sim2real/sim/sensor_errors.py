@@ -11,6 +11,7 @@ from sim2real.sim.rotations import compose, from_rpy, from_vector, to_rpy
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
+_FINEST = 1e-9  # a finer step is none: rounding to it could not be told from rounding of the machine
 ANALOG = ("scale", "bias", "drift", "noise", "resolution")
 
 
@@ -84,12 +85,12 @@ class OrientationErrors(Errors):
         if not self._used["resolution"]:
             return value
         step = self._values["resolution"][slice(None) if worlds is None else worlds]
-        stepped = (step > 0).any(axis=1, keepdims=True)
+        stepped = (step > _FINEST).any(axis=1, keepdims=True)
         return np.where(stepped, from_rpy(rounded(to_rpy(value), step)), value)
 
 
 def rounded(value: Array, step: Array) -> Array:
     """Return the nearest multiples of `step`, or the value itself where the step is 0."""
-    stepped = step > 0
+    stepped = step > _FINEST
     safe = np.where(stepped, step, 1.0)
     return np.where(stepped, np.rint(value / safe) * safe, value)

@@ -10,6 +10,7 @@ from randomization import QUANTITIES, Randomization, VariantSpace
 from robots import load_robot
 from sim2real.audit import audit
 from sim2real.audit.cases import choose, ends, make_cases
+from sim2real.audit.judge import LEAST
 from sim2real.audit.read_back import FIELDS, make_reader
 from sim2real.audit.worlds import Worlds
 from sim2real.errors import RandomizationError
@@ -41,17 +42,25 @@ def test_what_is_read_back_is_what_was_set(cartpole):
 
 
 def test_mechanics_tells_what_may_do_nothing(cartpole):
-    assert cartpole.row("inertia/cart").reason
-    assert cartpole.row("com_y/pole").reason
-    assert cartpole.row("gravity_y").reason
-    assert not cartpole.row("inertia/pole").reason
-    assert not cartpole.row("gravity_x").reason
+    for name in ("inertia/cart", "com_y/pole", "gravity_y"):
+        assert cartpole.row(name).verdict == "idle"
+        assert cartpole.row(name).idle_in.keys() == {"bullet", "mujoco"}
+    for name in ("inertia/pole", "gravity_x"):
+        assert cartpole.row(name).verdict == "ok"
+        assert cartpole.row(name).idle_in == {}
+
+
+def test_what_moves_nothing_says_why(cartpole):
+    for row in cartpole.rows:
+        for (engine, end), measured in row.ends.items():
+            assert (measured.change <= LEAST) == bool(measured.reason), (row.name, engine, end)
 
 
 def test_engines_are_compared(cartpole):
     compared = {row.name for row in cartpole.rows if row.agreements}
     assert {"mass/cart", "mass/pole", "damping/cart_to_pole", "strength/slider_to_cart", "gravity_x"} <= compared
-    for agreement in cartpole.row("mass/pole").agreements:
+    for agreement in cartpole.row("mass/pole").agreements.values():
+        assert agreement.cosine is not None
         assert agreement.cosine > 0.99
         assert agreement.ratio == pytest.approx(1.0, abs=0.05)
 
@@ -60,7 +69,12 @@ def test_json(cartpole):
     data = json.loads(json.dumps(cartpole.to_dict()))
     assert data["ok"] is True
     assert len(data["rows"]) == len(cartpole.rows)
-    assert {"name", "unit", "nominal", "low", "high", "measured", "verdict"} <= data["rows"][0].keys()
+    rows = {row["name"]: row for row in data["rows"]}
+    assert {"name", "unit", "nominal", "low", "high", "measured", "verdict"} <= rows["mass/pole"].keys()
+    assert [compared["end"] for compared in rows["mass/pole"]["compared"]] == ["low", "high"]
+    assert rows["encoder_noise/slider_to_cart"]["compared"] is None
+    assert rows["gravity_y"]["verdict"] == "idle"
+    assert set(rows["gravity_y"]["idle"].values()) == {"no joint moves along this axis"}
 
 
 def test_same_audit_twice():
@@ -80,6 +94,27 @@ def test_ranges_of_a_randomization_and_start_of_a_task():
     low, high = Randomization.load("cartpole", robot).bounds()[:, VariantSpace(robot).index("mass/cart")]
     assert (found.row("mass/cart").low, found.row("mass/cart").high) == (low, high)
     assert found.ok
+    assert [row.name for row in found.rows] == ["mass/cart", "mass/pole"]
+
+
+def test_only_what_a_randomization_varies():
+    robot = load_robot("cartpole")
+    randomization = Randomization.from_dict(
+        {"robot": "cartpole", "quantities": {"mass/pole": {"law": "uniform", "low": 0.9, "high": 1.1}}}, robot
+    )
+    found = audit(robot, quantities=["mass", "com_x"], randomization=randomization, resets=5)
+    assert [(row.name, row.low, row.high) for row in found.rows] == [("mass/pole", 0.9, 1.1)]
+    with pytest.raises(RandomizationError, match="nothing that com_x matches varies"):
+        audit(robot, quantities=["com_x"], randomization=randomization)
+    with pytest.raises(RandomizationError, match="it varies nothing of cartpole"):
+        audit(robot, randomization=Randomization.from_dict({"robot": "cartpole", "quantities": {}}, robot))
+
+
+def test_contact_sensors_feel_the_floor_in_both_engines():
+    found = audit(load_robot("a1"), quantities=["contact_scale"], resets=2)
+    assert [(row.name, row.verdict, row.idle_in) for row in found.rows] == [
+        (f"contact_scale/{foot}_toe", "ok", {}) for foot in ("FR", "FL", "RR", "RL")
+    ]
 
 
 def test_a_quantity_that_is_not_there():
@@ -89,7 +124,9 @@ def test_a_quantity_that_is_not_there():
 
 def test_cases_are_the_ends_that_are_not_nominal():
     space = VariantSpace(load_robot("cartpole"))
-    cases = make_cases(space, ends(space, None), choose(space, ["friction/cart_to_pole", "mass/cart"], None))
+    cases = make_cases(
+        space, ends(space, None), choose(space, ["friction/cart_to_pole", "mass/cart"], None, range(space.size))
+    )
     assert [(case.name, case.end, case.value) for case in cases] == [
         ("mass/cart", "low", 0.8),
         ("mass/cart", "high", 1.2),
@@ -99,7 +136,7 @@ def test_cases_are_the_ends_that_are_not_nominal():
 
 def test_a_few_members_of_each_quantity():
     space = VariantSpace(load_robot("kuka_iiwa"))
-    columns = choose(space, ["mass", "damping"], 2)
+    columns = choose(space, ["mass", "damping"], 2, range(space.size))
     assert [space.names[c].split("/")[0] for c in columns] == ["mass", "mass", "damping", "damping"]
 
 

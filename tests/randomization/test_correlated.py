@@ -176,7 +176,7 @@ def test_samples_from_files_are_matched_by_name(tmp_path):
         ("nan.npz", "nan.npz: samples must be rows of finite numbers, one row a sample"),
         ("flat.npz", "flat.npz: samples must be rows of finite numbers, one row a sample"),
         ("large.npz", f"large.npz holds 20000 numbers, {MAX_NUMBERS} are the most; thin them out"),
-        ("huge.npz", "huge.npz cannot be read: unpacks to more than 10000000 bytes"),
+        ("huge.npz", "huge.npz cannot be read: unpacks to more than 2000000 bytes"),
         ("text.csv", "text.csv cannot be read: could not convert string to float: 'x'"),
         ("ragged.csv", "ragged.csv cannot be read: its rows are of different lengths"),
         ("other.csv", "other.csv has no column 'mass/cart' (did you mean 'mass/carts'?)"),

@@ -30,12 +30,16 @@ def refused(quantities: dict[str, Any], robot: Robot = CARTPOLE, episode_s: floa
     ("pattern", "finding"),
     [
         ("mass/pol", "no such quantity (did you mean 'mass/pole'?); mass is there for cart, pole; "),
-        ("mas/*", "no such quantity (did you mean 'mass/pole'?); cartpole has mass/*, payload/*, "),
+        ("mas/*", "no such quantity (did you mean 'mass/*'?); cartpole has mass/*, payload/*, "),
         ("latenc?y", "no such quantity (did you mean 'latency'?); cartpole has mass/*, payload/*, "),
         ("mass.pole", "no such quantity (did you mean 'mass/pole'?); cartpole has mass/*, payload/*, "),
-        ("MASS/*", "no such quantity (did you mean 'mass/pole'?); cartpole has mass/*, payload/*, "),
+        ("MASS/*", "no such quantity (did you mean 'mass/*'?); cartpole has mass/*, payload/*, "),
         ("*ness*", "no such quantity"),
         ("sliding_friction/*", "cartpole has nothing for 'sliding_friction' to act on; leave it out; "),
+        (
+            "payload/@base",
+            "the base of 'cartpole', slideBar, is bolted to the world; payload is there for cart, pole; ",
+        ),
         ("latency/x", "no such quantity (did you mean 'latency'?); latency is there for the whole robot; "),
     ],
 )
@@ -216,6 +220,19 @@ def test_a_payload_must_leave_some_mass_of_the_lightest_body_drawn():
         "quantities.payload/*: can take 0.6 kg from cart, which weighs 0.5 kg at least; raise its low; "
         "quantities.payload/*: can take 0.6 kg from pole, which weighs 0.1 kg at least; raise its low"
     )
+
+
+def test_a_payload_is_judged_beside_whatever_else_is_wrong():
+    """Also where the mass may be nothing at all, which is a finding of its own."""
+    message = refused(
+        {
+            "mass/cart": {"law": "uniform", "low": -1.0, "high": 1.0},
+            "payload/cart": {"law": "uniform", "low": -0.6, "high": 0.0},
+            "mas/*": HALF_TO_TWO,
+        }
+    )
+    assert "quantities.mass/cart: can draw -1, but must be above 0" in message
+    assert "quantities.payload/cart: can take 0.6 kg from cart, which weighs 0 kg at least; raise its low" in message
 
 
 def test_delays_must_end_and_intervals_pass_within_an_episode():
