@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -45,8 +46,18 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("no OpenGL: install libegl1 and libgl1-mesa-dri")
 
 
+def _draws(path: Path, config: pytest.Config) -> bool:
+    return path.relative_to(config.rootpath).as_posix().startswith(OPENGL)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import nothing but what draws where only that is to run: others bring TensorFlow."""
+    alone = config.option.markexpr == "opengl" and collection_path.name.startswith("test_")
+    return True if alone and not _draws(collection_path, config) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark the tests that draw."""
     for item in items:
-        if item.path.relative_to(config.rootpath).as_posix().startswith(OPENGL):
+        if _draws(item.path, config):
             item.add_marker(pytest.mark.opengl)
