@@ -86,6 +86,14 @@ def test_the_verdict_keeps_no_promise_that_fell_short(found, stayed_up, kept):
     assert verdict(found, Deployment(stayed_up, 3.0, 0.02, twin_log()))[1] is kept
 
 
+@pytest.mark.parametrize(("successes", "kept"), [(10, True), (9, True), (8, False)])
+def test_ten_trials_are_held_against_the_promise_by_their_interval(successes, kept):
+    """Of 10, 9 do not rule out 95 %; 8 do."""
+    found = [*outcomes()]
+    found[3], found[7] = Outcome(WITH, SETTINGS[3], successes, 10), Outcome(WITHOUT, SETTINGS[3], 5, 10)
+    assert verdict(found, Deployment(True, 20.0, 0.02, twin_log()))[1] is kept
+
+
 def test_a_folder_with_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("x")
     with pytest.raises(ConfigError, match="choose another --out"):
