@@ -37,7 +37,7 @@ LOCKED := $(VENV)/.locked-$(ROS)
 READY := $(VENV)/.ready
 TESTS := $(VENV)/.tests
 
-.PHONY: help setup demo test test-fast lint format bench corpus fidelity fuzz lock clean
+.PHONY: help setup demo test test-fast lint format bench corpus fidelity fuzz faults lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ fidelity: $(READY)  ## both engines beside closed-form answers of mechanics
 
 fuzz: $(READY) $(TESTS)  ## 20,000 mutated descriptions and meshes: read, or refused in one line
 	$(BIN)/python -m benchmarks.fuzz
+
+faults: $(READY)  ## kill or stop a learner 240 times: nothing is lost, and nothing is left over
+	$(BIN)/python -m benchmarks.faults
 
 lock: $(READY)  ## resolve the newest versions that pyproject.toml allows into requirements/*.lock
 	$(BIN)/python requirements/lock.py

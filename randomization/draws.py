@@ -87,7 +87,7 @@ class Draws:
             self._follow(self._widening.randomization)
         for clock, rows in self._rows.items():
             new = worlds[rows.drawn[worlds] == 0] if clock[0] == "world" else worlds
-            self._values[np.ix_(new, rows.columns)] = rows.take(new)
+            self._values[new[:, None], rows.columns] = rows.take(new)
             if clock in self._elapsed:
                 self._elapsed[clock][worlds] = 0.0
         return self._pinned(worlds)
@@ -105,7 +105,8 @@ class Draws:
         for clock, rows in self._rows.items():
             due = self._due(clock, dt)
             if due.any():
-                self._values[np.ix_(due, rows.columns)] = rows.take(np.flatnonzero(due))
+                new = np.flatnonzero(due)
+                self._values[new[:, None], rows.columns] = rows.take(new)
                 changed |= due
         worlds = np.flatnonzero(changed)
         return (worlds, self._pinned(worlds)) if len(worlds) else None

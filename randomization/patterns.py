@@ -1,7 +1,7 @@
 """Names and patterns of coordinates, and what to say where one matches nothing.
 
-`mass/trunk` is one coordinate; `*` stands for any letters and `?` for one; `@base` is the robot's root body, whatever
-its name: `payload/@base`.
+`mass/trunk` is one coordinate; `*` stands for any letters and `?` for one; `@base` is the robot's root body, and
+`@end_effector` the one that its end effector is part of, whatever their names: `payload/@base`.
 """
 
 import re
@@ -14,6 +14,7 @@ from robots import Robot
 from sim2real.errors import nearest
 
 BASE = "@base"
+END_EFFECTOR = "@end_effector"
 
 
 def expand(pattern: str, space: VariantSpace, robot: Robot) -> list[int]:
@@ -23,8 +24,16 @@ def expand(pattern: str, space: VariantSpace, robot: Robot) -> list[int]:
     """
     if pattern in space.names:
         return [space.index(pattern)]
-    matches = re.compile(translate(pattern.replace(BASE, escape(robot.merged.model.root.name)))).match
+    for alias, body in ((BASE, robot.merged.model.root.name), (END_EFFECTOR, _end_body(robot))):
+        pattern = pattern if body is None else pattern.replace(alias, escape(body))
+    matches = re.compile(translate(pattern)).match
     return [column for column, name in enumerate(space.names) if matches(name)]
+
+
+def _end_body(robot: Robot) -> str | None:
+    """Return the body that the robot's end effector is part of, None where it has none."""
+    frame = robot.merged.frames.get(robot.file.end_effector or "")
+    return None if frame is None else frame[0]
 
 
 def unmatched(pattern: str, space: VariantSpace, robot: Robot) -> str:
@@ -37,6 +46,9 @@ def unmatched(pattern: str, space: VariantSpace, robot: Robot) -> str:
         root = robot.merged.model.root.name
         there = ", ".join(_members(kind, space))
         return f"the base of '{robot.name}', {root}, is bolted to the world; {kind} is there for {there}"
+    if member == END_EFFECTOR and robot.file.end_effector is None and kind in known:
+        there = ", ".join(_members(kind, space))
+        return f"the robot.yaml of '{robot.name}' names no end_effector; {kind} is there for {there}"
     hint = nearest(pattern, [*space.patterns, *space.names] if "*" in member else space.names) or nearest(kind, known)
     if kind not in known or not member:
         return f"no such quantity{hint}"

@@ -162,7 +162,8 @@ friction/FR_hip_joint,friction/FL_hip_joint
 
 A key is a coordinate (`mass/trunk`, `latency`), or a pattern with `*` and `?` for several. `@base` stands for the name
 of the robot's root body, which must be one that can move: the base of a robot that is bolted to the world has no mass
-to vary. What is not named stays nominal.
+to vary. `@end_effector` stands for the body that the robot.yaml's `end_effector` is part of: a gripper's load is
+`payload/@end_effector`. What is not named stays nominal.
 
 What names nothing, names a coordinate twice, has a law with wrong parameters, changes nothing, or can draw what physics
 cannot bear, alone or together (a payload that takes away more than a body weighs), is refused before anything is built,

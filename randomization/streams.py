@@ -64,48 +64,80 @@ class Noise:
             if steps.shape != track.steps.shape:
                 given, wanted = len(steps), len(track.steps)
                 raise RandomizationError(f"noise: a state of {given} worlds cannot be restored into {wanted}")
-            track.steps[:] = steps
+            track.steps = steps
 
 
 class _Track:
-    """One kind of numbers, by blocks of `_AHEAD` steps; `_at_hand` says which block of each world is in memory."""
+    """One kind of numbers, by blocks of `_AHEAD` steps; `_at_hand` says which block of each world is in memory.
+
+    While all worlds have taken equally many steps, `_common` of them, the next numbers of all lie side by side, and
+    their steps are not counted one by one.
+    """
 
     def __init__(self, entropy: list[list[int]], width: int, draw: Callable[..., Array]) -> None:
         """entropy: what names the sequence of each world; draw: the method of a Generator that makes the numbers."""
         n_worlds = len(entropy)
-        self.steps = np.zeros(n_worlds, dtype=np.int64)
+        self._common: int | None = 0
+        self._steps = np.zeros(n_worlds, dtype=np.int64)  # while they differ
         self._entropy, self._draw = entropy, draw
         self._worlds = np.arange(n_worlds)
         self._at_hand = np.full(n_worlds, -1, dtype=np.int64)
-        self._shape = (n_worlds, _AHEAD, width)
-        self._blocks = np.zeros((0, _AHEAD, width))  # no memory and no time yet for numbers that nobody asks for
+        self._shape = (_AHEAD, n_worlds, width)
+        self._blocks = np.zeros((_AHEAD, 0, width))  # no memory and no time yet for numbers that nobody asks for
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """How many steps each world has taken: (n_worlds,)."""
+        return self._steps if self._common is None else np.full(len(self._steps), self._common)
+
+    @steps.setter
+    def steps(self, steps: NDArray[np.int64]) -> None:
+        alike = len(steps) > 0 and bool((steps == steps[0]).all())
+        self._common, self._steps = int(steps[0]) if alike else None, steps.copy()
+        self._at_hand[:] = -1  # which is the same in all worlds while `_common` counts
 
     def take(self, worlds: Index | None) -> Array:
-        chosen = self._worlds if worlds is None else worlds
-        block, place = np.divmod(self.steps[chosen], _AHEAD)
-        stale = self._at_hand[chosen] != block
-        if stale.any():
-            self._fill(chosen[stale], block[stale])
-        numbers: Array = self._blocks[chosen, place]
+        if worlds is not None or self._common is None:
+            numbers = self._gather(self._worlds if worlds is None else worlds)
+        else:
+            block, place = divmod(self._common, _AHEAD)
+            if place == 0 or self._at_hand[0] != block:
+                self._fill_stale(self._worlds, np.full(len(self._worlds), block))
+            numbers = self._blocks[place].copy()
         self.skip(worlds)
         return numbers
 
+    def _gather(self, worlds: Index) -> Array:
+        block, place = np.divmod(self.steps[worlds], _AHEAD)
+        self._fill_stale(worlds, block)
+        numbers: Array = self._blocks[place, worlds]
+        return numbers
+
     def skip(self, worlds: Index | None) -> None:
-        if worlds is None:
-            self.steps += 1
+        if worlds is None and self._common is not None:
+            self._common += 1
+        elif worlds is None:
+            self._steps += 1
         else:
-            self.steps[worlds] += 1
+            self._steps, self._common = self.steps, None
+            self._steps[worlds] += 1
+
+    def _fill_stale(self, worlds: Index, blocks: NDArray[np.int64]) -> None:
+        stale = self._at_hand[worlds] != blocks
+        if stale.any():
+            self._fill(worlds[stale], blocks[stale])
 
     def _fill(self, worlds: Index, blocks: NDArray[np.int64]) -> None:
-        if not len(self._blocks):
+        if not self._blocks.shape[1]:
             self._start()
-        state = self._bits.state
+        state, drawn = self._bits.state, np.empty((_AHEAD, self._shape[2]))
         for world, block in zip(worlds.tolist(), blocks.tolist(), strict=True):
             state["state"]["key"][:] = self._keys[world]
             state["state"]["counter"][:] = (0, 0, block, 0)
             state["buffer_pos"] = len(state["buffer"])  # nothing is left of what was drawn before
             self._bits.state = state
-            self._draw(self._generator, out=self._blocks[world])
+            self._draw(self._generator, out=drawn)
+            self._blocks[:, world] = drawn
         self._at_hand[worlds] = blocks
 
     def _start(self) -> None:

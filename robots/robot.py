@@ -1,6 +1,6 @@
 """Robot: a RobotModel plus what its URDF cannot say, with every array in one canonical order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -116,6 +116,17 @@ class Robot:
     def digest(self) -> str:
         """SHA-256 of description and mesh contents, with this robot's inertia rule: the same robot, the same digest."""
         return digest(self.model)
+
+    def at(self, physics_hz: float | None) -> "Robot":
+        """Return the robot with another rate of physics [Hz], the same if None; raise RobotError for an unfit one."""
+        if physics_hz is None or physics_hz == self.file.physics_hz:
+            return self
+        if physics_hz < self.file.control_hz or physics_hz % self.file.control_hz:
+            raise RobotError(
+                f"physics_hz: must be a multiple of robot '{self.name}'s control_hz, {self.file.control_hz:g}, got "
+                f"{physics_hz:g}"
+            )
+        return replace(self, file=self.file.model_copy(update={"physics_hz": physics_hz}))
 
     def joint_index(self, name: str) -> int:
         """Return the place of a movable joint in every joint array."""

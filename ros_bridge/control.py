@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ros_bridge.command_filter import CommandFilter
 from ros_bridge.guard import MOVING, STOPPING, Guard, GuardLimits, Mode
+from sim2real.errors import BridgeError
 from sim2real.policy import Contract, Policy
 
 Array = NDArray[np.float64]
@@ -40,6 +41,7 @@ class Control:
         n_joints = len(contract.robot.joints)
         self._q, self._dq = np.full(n_joints, np.nan), np.full(n_joints, np.nan)
         self._quaternion, self._angular_velocity = np.full(4, np.nan), np.full(3, np.nan)
+        self._asked = np.zeros(len(contract.observation.commands))
         self._mode = Mode.IDLE  # of the last period
         self._pose = self._measured()  # of the motors, as the last start or stop began
 
@@ -57,6 +59,16 @@ class Control:
         """Take in an IMU's orientation (4,) x, y, z, w and angular velocity (3,) [rad/s]."""
         self._quaternion, self._angular_velocity = quaternion, angular_velocity
         self.guard.state(arrived, stream=IMU)
+
+    def ask(self, command: Array) -> None:
+        """Set what is asked of the robot from now on, (n_commands,), in the contract's units; at first 0.
+
+        Raise BridgeError, and go on with what was asked before, for another number of values or one that is not finite.
+        """
+        if command.shape != self._asked.shape or not np.isfinite(command).all():
+            names = ", ".join(self.contract.observation.commands) or "none"
+            raise BridgeError(f"command {command.tolist()}: must be one finite number for each of: {names}")
+        self._asked = command.astype(np.float64)
 
     def period(self, now: float) -> Array | None:
         """Live through one control period; return the command to publish, (n_actuators,), or None for silence."""
@@ -84,7 +96,7 @@ class Control:
 
     def _wanted(self, now: float) -> Array | None:
         """Return what the policy wants, faded in by the ramp: (n_actuators,); None where it fails."""
-        senses = (self._q, self._dq, self._quaternion, self._angular_velocity)
+        senses = (self._q, self._dq, self._quaternion, self._angular_velocity, self._asked)
         try:
             command: Array = self._runner.step(*(array[None] for array in senses))[0]
         except Exception as error:  # whatever a policy does, the robot gets its fallback

@@ -27,6 +27,7 @@ from ros_bridge.managed_node import EVERY, EVERY_SENSOR, LATCHED, ManagedNode
 from ros_bridge.process import main_of, run_node
 from sim2real.config import Strict
 from sim2real.errors import BridgeError
+from sim2real.shipped import policy_folder
 
 TOPICS: dict[str, tuple[Any, str, QoSProfile]] = {
     "joint_states": (JointState, "sensor_msgs/msg/JointState", EVERY_SENSOR),
@@ -66,7 +67,7 @@ class Recorder(ManagedNode[RecorderOptions]):
         try:
             self._bag = Writer(Path(self.options.folder), version=9, storage_plugin=StoragePlugin.MCAP)
             if self.options.policy:
-                manifest = (Path(self.options.policy) / "manifest.yaml").read_bytes()
+                manifest = (policy_folder(Path(self.options.policy)) / "manifest.yaml").read_bytes()
                 self._bag.set_custom_data("policy_manifest_sha256", sha256(manifest).hexdigest())
             self._bag.open()
         except (WriterError, OSError) as error:

@@ -3,75 +3,80 @@
 import json
 import os
 import shutil
-from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from sim2real.config import dump_yaml, read_yaml
 from sim2real.errors import ConfigError, TrainingError
 
 KEEP = 3
-LEARNER, COUNTERS, WORLDS = "learner.npz", "counters.yaml", "worlds.json"
+COUNTERS = "counters.yaml"
+LEARNER, BEST, WORLDS = FILES = ("learner.npz", "best.npz", "worlds.json")
 
 
-class Checkpoint(NamedTuple):
-    """What a checkpoint holds. learner: a file; worlds: how far their ranges have widened, None if they do not."""
+@dataclass(frozen=True)
+class Checkpoint:
+    """All that a training needs to go on.
 
-    learner: Path
+    counters: plain data, with the control steps taken as "step"; learner: an .npz
+    best: the learner of the best policy so far, None where none was chosen yet
+    worlds: how far their ranges have widened, None if they do not
+    """
+
     counters: dict[str, Any]
-    worlds: dict[str, Any] | None
+    learner: bytes
+    best: bytes | None = None
+    worlds: dict[str, Any] | None = None
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """What is written beside the counters, by file name."""
+        worlds = None if self.worlds is None else json.dumps(self.worlds).encode()
+        contents = dict(zip(FILES, (self.learner, self.best, worlds), strict=True))
+        return {name: data for name, data in contents.items() if data is not None}
 
 
 class CheckpointFolder:
-    """`step-N/` folders, each with `learner.npz`, `counters.yaml` and, where ranges widen, `worlds.json`."""
+    """`step-N/` folders, each with `learner.npz`, `counters.yaml` and, if there is any, `best.npz`, `worlds.json`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def save(
-        self,
-        step: int,
-        write_learner: Callable[[Path], None],
-        counters: dict[str, Any],
-        worlds: dict[str, Any] | None = None,
-    ) -> Path:
-        """Write one checkpoint atomically and drop all but the newest few.
+    def save(self, checkpoint: Checkpoint) -> Path:
+        """Write one checkpoint atomically and drop all but the newest few; where that fails, the others are intact.
 
-        An intact one of the same step is of the same learner, and stays: there is no moment without it.
+        An intact one of the same step is of the same learner, and stays: there is no moment without it. Raise OSError
+        where the disk is full, or the folder cannot be written.
         """
+        step = checkpoint.counters["step"]
         final, draft = self.path / f"step-{step}", self.path / f"step-{step}.tmp"
-        if _verify(final) is not None:
+        if _read(final) is not None:
             return final
         shutil.rmtree(draft, ignore_errors=True)
-        draft.mkdir(parents=True)
-        write_learner(draft / LEARNER)
-        state = b"" if worlds is None else json.dumps(worlds).encode()
-        if state:
-            (draft / WORLDS).write_bytes(state)
-        digest = _digest(counters, (draft / LEARNER).read_bytes() + state)
-        (draft / COUNTERS).write_text(dump_yaml({**counters, "sha256": digest}), encoding="utf-8")
-        for path in (*draft.iterdir(), draft):
-            _flush(path)
-        shutil.rmtree(final, ignore_errors=True)
-        draft.rename(final)
-        _flush(self.path)
+        try:
+            _write(draft, checkpoint)
+            shutil.rmtree(final, ignore_errors=True)
+            draft.rename(final)
+            _flush(self.path)
+        except OSError:
+            shutil.rmtree(draft, ignore_errors=True)  # a full disk has better use for it
+            raise
         steps = self._steps()
         kept = [s for s in steps if s <= step][-KEEP:]  # one of a later step is broken, else it would have been resumed
         for old in set(steps) - set(kept):
-            shutil.rmtree(self.path / f"step-{old}")
+            shutil.rmtree(self.path / f"step-{old}", ignore_errors=True)
         return final
 
     def newest(self) -> Checkpoint | None:
-        """Return the newest checkpoint that verifies; None if there is none at all."""
+        """Return the newest checkpoint that verifies; None if there is none at all. Remove what a killed save left."""
         for draft in self.path.glob("step-*.tmp"):
-            shutil.rmtree(draft)
+            shutil.rmtree(draft, ignore_errors=True)
         steps = self._steps()
         for step in reversed(steps):
-            folder = self.path / f"step-{step}"
-            if (counters := _verify(folder)) is not None:
-                worlds = json.loads((folder / WORLDS).read_bytes()) if (folder / WORLDS).exists() else None
-                return Checkpoint(folder / LEARNER, counters, worlds)
+            if (found := _read(self.path / f"step-{step}")) is not None:
+                return found
         if steps:
             raise TrainingError(
                 f"{self.path}: none of its {len(steps)} checkpoints is intact; start again with another --out"
@@ -80,22 +85,48 @@ class CheckpointFolder:
 
     def _steps(self) -> list[int]:
         names = (p.name.removeprefix("step-") for p in self.path.glob("step-*") if p.is_dir())
-        return sorted(int(n) for n in names if n.isdigit())
+        return sorted(int(n) for n in names if n.isdecimal() and n.isascii())
 
 
-def _verify(folder: Path) -> dict[str, Any] | None:
-    """Return a checkpoint's counters if it is exactly what was written, else None."""
+def _write(folder: Path, checkpoint: Checkpoint) -> None:
+    folder.mkdir(parents=True)
+    stated = {**checkpoint.counters, "sha256": _digest(checkpoint.counters, checkpoint.files)}
+    for name, data in {**checkpoint.files, COUNTERS: dump_yaml(stated).encode()}.items():
+        (folder / name).write_bytes(data)
+        _flush(folder / name)
+    _flush(folder)
+
+
+def _read(folder: Path) -> Checkpoint | None:
+    """Return a checkpoint if it is exactly what was written, else None."""
     try:
-        counters, arrays = read_yaml(folder / COUNTERS), (folder / LEARNER).read_bytes()
-        worlds = (folder / WORLDS).read_bytes() if (folder / WORLDS).exists() else b""
+        counters = read_yaml(folder / COUNTERS)
+        files = {name: (folder / name).read_bytes() for name in FILES if (folder / name).exists()}
     except (ConfigError, OSError):
         return None
-    stated = counters.pop("sha256", None)
-    return counters if stated == _digest(counters, arrays + worlds) else None
+    if counters.pop("sha256", None) != _digest(counters, files) or LEARNER not in files:
+        return None
+    return Checkpoint(counters, files[LEARNER], files.get(BEST), _worlds(folder / WORLDS, files.get(WORLDS)))
 
 
-def _digest(counters: dict[str, Any], rest: bytes) -> str:
-    return sha256(dump_yaml(counters).encode() + rest).hexdigest()
+def _worlds(path: Path, data: bytes | None) -> dict[str, Any] | None:
+    """Parse what stands beside a matching digest, and so was written by this program or by a forger."""
+    try:
+        worlds = None if data is None else json.loads(data)
+    except (ValueError, RecursionError):
+        raise TrainingError(f"{path}: is not JSON; start again with another --out") from None
+    if not isinstance(worlds, dict | None):
+        raise TrainingError(f"{path}: is not an object with the state of a widening; start again with another --out")
+    return worlds
+
+
+def _digest(counters: dict[str, Any], files: dict[str, bytes]) -> str:
+    """Return the SHA-256 over the counters and the files, each with its name and length: none passes for another."""
+    digest = sha256(dump_yaml(counters).encode())
+    for name in FILES:
+        if name in files:
+            digest.update(f"{name} {len(files[name])}\n".encode() + files[name])
+    return digest.hexdigest()
 
 
 def _flush(path: Path) -> None:

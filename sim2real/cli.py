@@ -9,7 +9,17 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from sim2real import audit_command, coverage_command, randomization_commands, robot_commands, sensitivity_command
+from sim2real import (
+    audit_command,
+    coverage_command,
+    evaluate_command,
+    randomization_commands,
+    robot_commands,
+    sensitivity_command,
+    ship_command,
+    train_command,
+    tune_command,
+)
 from sim2real.errors import ConfigError, Sim2RealError
 
 app = tyro.extras.SubcommandApp()
@@ -26,9 +36,14 @@ app.command(
 app.command(
     randomization_commands.app, name="randomization", help="What can vary from world to world, and by how much."
 )
+app.command(name="train")(train_command.train)
+app.command(name="tune")(tune_command.tune)
+app.command(name="evaluate")(evaluate_command.evaluate)
 app.command(name="audit")(audit_command.audit)
 app.command(name="coverage")(coverage_command.coverage)
 app.command(name="sensitivity")(sensitivity_command.sensitivity)
+app.command(name="curve")(ship_command.curve)
+app.command(name="ship")(ship_command.ship)
 
 Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
 
@@ -46,108 +61,6 @@ def demo(out_folder: Annotated[Path, tyro.conf.arg(name="out")] = Path("runs/dem
     from sim2real.demo import run_demo
 
     return run_demo(out_folder, seed, out)
-
-
-@app.command(name="train")
-def train(
-    config: PositionalStr,
-    out_folder: Annotated[Path | None, tyro.conf.arg(name="out")] = None,
-    resume: bool = False,
-    seed: int | None = None,
-    steps: int | None = None,
-    worlds: int | None = None,
-    engine: Literal["bullet", "mujoco"] | None = None,
-    randomization: str | None = None,
-    json: Json = False,
-) -> int:
-    """Train a policy from a preset or a YAML file. Ctrl-C ends it with a usable checkpoint and policy.
-
-    A cart-pole takes one to two minutes on two cores.
-
-    Example: sim2real train cartpole --out runs/mine
-             sim2real train cartpole --out runs/mine --resume
-             sim2real train cartpole --randomization none --out runs/plain
-
-    Args:
-        config: Preset (cartpole, cartpole-tutorial) or path of a .yaml file.
-        out_folder: Run folder; runs/<config> if not given.
-        resume: Go on from the newest intact checkpoint in the run folder.
-        seed: Replaces the config's seed.
-        steps: Replaces the config's number of control steps.
-        worlds: Replaces the config's number of worlds.
-        engine: Replaces the config's physics engine.
-        randomization: Replaces the config's Randomization: a shipped name, a .yaml file, or none.
-    """
-    from sim2real.console import train_with_progress
-    from sim2real.train_config import load_train_config
-
-    replaced = {
-        "seed": seed,
-        "steps": steps,
-        "worlds": worlds,
-        "environment.engine": engine,
-        "environment.randomization": randomization,
-    }
-    settings = load_train_config(config, {k: v for k, v in replaced.items() if v is not None})
-    folder = out_folder or Path("runs") / Path(config).stem
-    result = train_with_progress(settings, folder, err if json else out, resume=resume)
-    if json:
-        summary = {
-            "folder": str(folder),
-            "steps": result.steps,
-            "seconds": result.seconds,
-            "interrupted": result.interrupted,
-            "metrics": result.metrics,
-        }
-        _print_json(summary)
-    return 130 if result.interrupted else 0
-
-
-@app.command(name="evaluate")
-def evaluate(
-    policy: PositionalPath,
-    engine: Literal["bullet", "mujoco"] = "bullet",
-    variants: int = 200,
-    randomization: str | None = None,
-    seed: int = 0,
-    robot: str | None = None,
-    worst: int = 5,
-    workers: int = 2,
-    min_success: float | None = None,
-    json: Json = False,
-) -> int:
-    """Run a policy in held-out worlds: success rate with its confidence interval, return, and the worst Variants.
-
-    Example: sim2real evaluate runs/demo/policy --engine mujoco --variants 200 --json
-
-    Args:
-        policy: Policy folder.
-        engine: Physics engine.
-        variants: Number of worlds, one episode each.
-        randomization: Where worlds are drawn from: a shipped name, a .yaml, or none; the policy's own if not given.
-        seed: Seed of the worlds. They never come from the numbers that training draws.
-        robot: Folder or robot.yaml, if the policy's robot is not in the catalog.
-        worst: How many of the worst worlds to show.
-        workers: Processes (bullet) or threads (mujoco).
-        min_success: Exit with status 1 if the success rate is below this.
-    """
-    from sim2real.console import evaluation_table, progress_bar, warn
-    from sim2real.evaluate import evaluate as run_evaluation
-    from sim2real.evaluate import family_of, policy_robot, sameness
-    from sim2real.policy import Policy
-
-    loaded = Policy.load(policy)
-    body = policy_robot(loaded, robot)
-    family = family_of(loaded, body, randomization)
-    if randomization != "none" and (same := sameness(family)):
-        warn(err, [same])
-    with progress_bar(err, f"{variants} worlds in {engine}") as progress:
-        result = run_evaluation(loaded, engine, family, variants, seed, body, workers, progress)
-    if json:
-        _print_json({"policy": str(policy), **result.to_dict(worst)})
-    else:
-        out.print(evaluation_table(result, worst))
-    return 1 if min_success is not None and result.success_rate < min_success else 0
 
 
 @app.command(name="deploy")
@@ -169,7 +82,7 @@ def deploy(
              sim2real deploy runs/demo/policy --ros-args __ns:=/lab joint_states:=/arm/joint_states
 
     Args:
-        policy: Policy folder.
+        policy: Policy folder, or name of a policy that ships (see `sim2real train --list`).
         seconds: Stop after this time; never if not given.
         controller: Forwarding controller to command; forward_<mode>_controller if not given.
         ramp_s: Seconds over which the policy fades in; negative: 0.2 for position commands, else 0.

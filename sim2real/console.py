@@ -16,7 +16,7 @@ from randomization import Randomization
 from randomization.ranges import unwidened
 from randomization.table import COLUMNS
 from sim2real.evaluate import Evaluation
-from sim2real.train_config import TrainConfig, Widening
+from sim2real.train_config import RobotEnvironment, TrainConfig, Widening
 
 if TYPE_CHECKING:
     from sim2real.train import TrainResult
@@ -72,28 +72,57 @@ class TrainingProgress:
                 soft_wrap=True,
             )
 
+    def note(self, step: int, text: str) -> None:
+        """See `sim2real.train.NoteWriter`."""
+        warn(self._console, [f"step {step:,}: {text}"])
 
-def train_with_progress(
-    config: TrainConfig, folder: Path, console: Console, *, resume: bool = False, label: str = "training"
-) -> "TrainResult":
-    """Say what varies, train with a progress bar and a TensorBoard log in the run folder, and say what came of it."""
-    from sim2real.a2c.tensorboard import TensorBoard
-    from sim2real.train import train
+
+def announce_training(config: TrainConfig, console: Console, resume: bool = False) -> None:
+    """Say what varies from world to world, where anything can."""
     from sim2real.training_worlds import load_family
 
     randomization = load_family(config)
-    if randomization is not None:
-        console.print(randomization_table(randomization))
-        if config.widening is not None:
-            console.print(widening_line(config.widening, randomization, resume), highlight=False, soft_wrap=True)
-        warn(Console(stderr=True), randomization.warnings)
-    with TrainingProgress(console, config.steps, label) as progress:
-        result = train(
-            config, folder, resume=resume, writers=[progress, TensorBoard(folder / "tensorboard", randomization)]
-        )
+    if randomization is None:
+        return
+    console.print(randomization_table(randomization))
+    if config.widening is not None:
+        console.print(widening_line(config.widening, randomization, resume), highlight=False, soft_wrap=True)
+    warn(Console(stderr=True), randomization.warnings)
+
+
+def train_with_progress(
+    config: TrainConfig,
+    folder: Path,
+    console: Console,
+    *,
+    resume: bool = False,
+    label: str = "training",
+    announce: bool = True,
+) -> "TrainResult":
+    """Train with a progress bar, a TensorBoard log and strips in the run folder, and say what came of it.
+
+    announce: say first what varies
+    """
+    from sim2real.a2c.tensorboard import TensorBoard
+    from sim2real.best_strips import BestStrips
+    from sim2real.train import train
+    from sim2real.training_worlds import load_family
+
+    if announce:
+        announce_training(config, console, resume)
+    engine = config.environment.engine if isinstance(config.environment, RobotEnvironment) else "bullet"
+    with BestStrips(folder / "strips", engine) as strips, TrainingProgress(console, config.steps, label) as progress:
+        board = TensorBoard(folder / "tensorboard", load_family(config))
+        result = train(config, folder, resume=resume, writers=[progress, board, strips])
+    say_result(result, console, label)
+    return result
+
+
+def say_result(result: "TrainResult", console: Console, label: str) -> None:
+    """Say in a line or two what came of a training."""
     figures = f"return {result.metrics.get('rollout/return', float('nan')):.2f}"
     if "evaluation/return" in result.metrics:
-        figures += f" with exploration, {result.metrics['evaluation/return']:.2f} without (100 episodes)"
+        figures += f" with exploration, {result.metrics['evaluation/return']:.2f} without"
     if result.policy:
         figures += f", success {result.metrics.get('rollout/success', float('nan')):.0%} with exploration noise"
     rate = result.metrics.get("time/steps_per_s", 0.0)
@@ -105,7 +134,6 @@ def train_with_progress(
     )
     if result.widening is not None:
         console.print(f"  widening: {result.widening}; see randomization-reached.yaml", highlight=False, soft_wrap=True)
-    return result
 
 
 @contextmanager

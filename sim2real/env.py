@@ -15,14 +15,14 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 
-from randomization import Randomization, Variant
+from randomization import Randomization, Variant, stream
 from randomization.draws import Widening
 from robots import Robot, load_robot
 from sim2real.errors import RandomizationError
 from sim2real.observation import LIMIT, Observer, RobotState
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
-from sim2real.tasks import load_task
+from sim2real.tasks import Task, load_task
 from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
@@ -46,7 +46,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     Worlds that end are reset within the same step (AutoresetMode.SAME_STEP): the observation is the new episode's
     first, `infos["final_obs"]` (n, size) holds the ended one's last where `infos["_final_obs"]` (n,) is True, and
-    `infos["episode_variant"]` (n, size of the VariantSpace) its truth.
+    `infos["episode_variant"]` (n, size of the VariantSpace) its truth, likewise.
+    With `privileged`, `infos["privileged"]` and `infos["final_privileged"]` (n, any) hold what only a simulator knows.
     Also in `infos`: `reward_terms`, a dict of (n,) arrays; `success` (n,), True where an episode reached its time
     limit; `diverged` (n,), True where physics produced no finite number and the world was rebuilt.
     """
@@ -66,6 +67,9 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         seed: int | None = None,
         first_world: int = 0,
         widening: Widening | None = None,
+        physics_hz: float | None = None,
+        privileged: bool = False,
+        stagger: bool = False,
     ) -> None:
         """Build the worlds.
 
@@ -76,10 +80,12 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         seed: until reset(seed=...) sets another; with None every environment has a seed of its own
         first_world: index of the first of these worlds, where they are some of a greater number under one seed
         widening: sets the ranges to draw from, in the place of `randomization`'s
+        physics_hz: in the place of the robot.yaml's [Hz]; privileged: add to `infos` what a critic may look at
+        stagger: let the episodes that a reset of all worlds begins end at different times, as if under way already
         """
         seed = secrets.randbits(63) if seed is None else seed
         self.num_envs = num_envs
-        self.robot = robot if isinstance(robot, Robot) else load_robot(robot)
+        self.robot = (robot if isinstance(robot, Robot) else load_robot(robot)).at(physics_hz)
         self.task = load_task(task, self.robot, options)
         if not isinstance(randomization, Randomization):
             randomization = Randomization.load(randomization, self.robot, self.task.episode_s)
@@ -97,7 +103,10 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
         self._action = np.zeros((num_envs, self.robot.n_actuators))
         self._command = np.zeros((num_envs, self.robot.n_actuators))
-        self._steps = np.zeros(num_envs, dtype=np.int64)
+        self._steps = np.zeros(num_envs, dtype=np.int64)  # of each episode, counted from where it was staggered to
+        self._time = np.zeros(num_envs)  # [s] since the policy began
+        self._stagger, self._seed = stagger, seed
+        self._insight = _Insight(self.task, self.randomization) if privileged else None
 
     def _make_worlds(self, seed: int) -> Worlds:
         truth = self.randomization if self.variants is None else self.variants
@@ -118,42 +127,56 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         """Begin an episode in every world."""
         super().reset(seed=seed)
         if seed is not None:
+            self._seed = seed
             self._worlds = self._make_worlds(seed)
             self.simulation.reseed(seed, self._first_world)
-        return self._begin(np.arange(self.num_envs)).astype(np.float32), {}
+        everywhere = np.arange(self.num_envs)
+        observation = self._begin(everywhere).astype(np.float32)
+        if self._stagger:
+            ages = [stream(self._seed, "age", self._first_world + k) for k in everywhere.tolist()]
+            self._steps[:] = [rng.integers(self._max_steps) for rng in ages]
+        return observation, {} if self._insight is None else {"privileged": self._see(everywhere)}
 
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
         """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
         action = np.clip(np.asarray(actions, dtype=np.float64).reshape(self._action.shape), -1.0, 1.0)
-        command = self.task.action_map.command(action, self._command)
+        asked = self._worlds.command.copy()
+        command = self.task.action_map.command(action, self._command, self._time, asked)
         self.simulation.advance(command)  # refuses what is not finite, which must not become the last command
         self._command = command
         self._steps += 1
+        self._time += self.robot.control_dt
         state = self.simulation.state
-        terms = self.task.reward(state, action, self._action)
+        terms = self.task.reward(state, action, self._action, asked)
         self._action = action
-        observation = self._observer.observe(self._sense())
         diverged = ~state.healthy
         terminated = self.task.failed(state) | diverged
         truncated = ~terminated & (self._steps >= self._max_steps)
         infos: dict[str, Any] = {"reward_terms": terms, "success": truncated, "diverged": diverged}
-        ended = terminated | truncated
+        observation = self._pass_time(terminated | truncated, truncated, infos)
+        reward = sum(terms.values(), np.zeros(self.num_envs))
+        return observation, reward, terminated, truncated, infos
+
+    def _pass_time(self, ended: Bools, truncated: Bools, infos: dict[str, Any]) -> Float32:
+        """Let what changes with time change, begin new episodes, and return the observations: (n, size)."""
         if ended.any():
-            infos["final_obs"], infos["_final_obs"] = observation.astype(np.float32), ended
-            infos["episode_variant"], infos["_episode_variant"] = self.simulation.variant.values.copy(), ended
+            truth = np.zeros((self.num_envs, self.simulation.engine.space.size))
+            truth[ended] = self.simulation.truth(np.flatnonzero(ended))
+            infos["episode_variant"], infos["_episode_variant"] = truth, ended
             self._worlds.report(np.flatnonzero(ended), truncated[ended])
         if (redrawn := self._worlds.tick(self.robot.control_dt)) is not None:
             self.simulation.redraw(*redrawn)
+        observation = self._observer.observe(self._sense()).astype(np.float32)
+        if self._insight is not None:
+            infos["privileged"] = self._see(slice(None))
         if ended.any():
-            observation = observation.copy()
-            observation[ended] = self._begin(np.flatnonzero(ended))
-        return (
-            observation.astype(np.float32),
-            sum(terms.values(), np.zeros(self.num_envs)),
-            terminated,
-            truncated,
-            infos,
-        )
+            infos["final_obs"], infos["_final_obs"] = observation.copy(), ended
+            worlds = np.flatnonzero(ended)
+            observation[ended] = self._begin(worlds)
+            if self._insight is not None:
+                infos["final_privileged"] = infos["privileged"].copy()
+                infos["privileged"][ended] = self._see(worlds)
+        return observation
 
     def close_extras(self, **kwargs: Any) -> None:
         """Release the engine."""
@@ -163,14 +186,37 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
         variant, q, dq = self._worlds.begin(worlds)
         self.simulation.reset(q, dq, worlds, variant)
-        self._steps[worlds] = 0
+        self._steps[worlds], self._time[worlds] = 0, 0.0
         self._action[worlds] = 0.0
         self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
         return self._observer.restart(self._sense(worlds), worlds)
 
     def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
         q, dq, quaternion, angular_velocity = (reading[worlds] for reading in self.simulation.sense())
-        return RobotState(q, dq, quaternion, angular_velocity, self._action[worlds])
+        asked = self._worlds.command[worlds], self._time[worlds]
+        return RobotState(q, dq, quaternion, angular_velocity, self._action[worlds], *asked)
+
+    def _see(self, worlds: NDArray[np.intp] | slice) -> Float32:
+        """Return what a critic may look at in some worlds: (len(worlds), any number)."""
+        assert self._insight is not None  # noqa: S101
+        return self._insight.of(self.simulation, self._worlds.command, worlds)
+
+
+class _Insight:
+    """What only a simulator knows: the task's share, and the Variant's coordinates that differ between worlds."""
+
+    def __init__(self, task: Task, randomization: Randomization) -> None:
+        self._task = task
+        low, high = randomization.bounds()
+        self._columns = np.flatnonzero(np.isfinite(low) & np.isfinite(high) & (high > low))
+        low, high = low[self._columns], high[self._columns]
+        self._centre, self._half = (low + high) / 2, (high - low) / 2
+
+    def of(self, simulation: Simulation, command: Array, worlds: NDArray[np.intp] | slice) -> Float32:
+        """Return it for some worlds, each coordinate of the Variant within -1..1 of its range: (k, any number)."""
+        drawn = (simulation.truth(worlds)[:, self._columns] - self._centre) / self._half
+        seen = self._task.privileged(simulation.state, command)[worlds]
+        return np.concatenate([seen, drawn], axis=1).astype(np.float32)
 
 
 class RobotEnv(gymnasium.Env[Float32, Float32]):

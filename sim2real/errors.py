@@ -43,7 +43,13 @@ class EngineError(Sim2RealError):
 
 
 class TrainingError(Sim2RealError):
-    """Training cannot start or go on: a run folder in use, a checkpoint of another network, a loss that is NaN."""
+    """Training cannot start or go on: a run folder in use, a checkpoint of another network, no such device."""
+
+
+class TrainingFailedError(TrainingError):
+    """Training began as asked, and then found no way on: its updates stay without a finite gradient."""
+
+    exit_status = 1
 
 
 class BridgeError(Sim2RealError):

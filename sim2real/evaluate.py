@@ -1,7 +1,7 @@
 """Evaluation: a policy, on numpy alone, in worlds it has not seen; how often it succeeds, and which worlds break it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from randomization import Randomization, Variant, stream
 from randomization.entries import ChoiceEntry
 from robots import Robot, load_robot
 from sim2real.errors import ConfigError
+from sim2real.measures import Motion, Tracking
 from sim2real.policy import Policy
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
@@ -30,7 +31,7 @@ class Evaluation:
     """One episode in each of n worlds.
 
     success (n,): the episode reached its time limit; returns (n,): sum of rewards; seconds (n,): time until failure, or
-    the episode's length; variants: the n worlds' truth
+    the episode's length; variants: the n worlds' truth; errors, figures: see `sim2real.measures`, (n,) each, by name
     """
 
     engine: str
@@ -39,6 +40,8 @@ class Evaluation:
     returns: Array
     seconds: Array
     diverged: int
+    errors: dict[str, Array] = field(default_factory=dict)
+    figures: dict[str, Array] = field(default_factory=dict)
 
     @property
     def success_rate(self) -> float:
@@ -77,8 +80,15 @@ class Evaluation:
             **figures,
             "seconds_mean": float(self.seconds.mean()),
             "diverged": self.diverged,
+            "errors": {name: _mean(values) for name, values in self.errors.items()},
+            "figures": {name: _mean(values) for name, values in self.figures.items()},
             "worst": worlds,
         }
+
+
+def _mean(values: Array) -> float | None:
+    """Return the mean over the worlds that have a value, None if none has."""
+    return None if np.isnan(values).all() else float(np.nanmean(values))
 
 
 def wilson_interval(successes: int, n: int) -> tuple[float, float]:
@@ -200,7 +210,21 @@ def _run(job: _Job, truth: Randomization | Variant, variants: int, paired: int =
         for name in ("truth", "running", "returns", "seconds", "diverged")
     )
     drawn = Variant(simulation.variant.space, truth_values)
-    return Evaluation(job.engine, drawn, success, returns, seconds, int(diverged.sum()))
+    errors, figures = (_joined([measures(p) for p in parts], variants) for measures in (_errors_of, _figures_of))
+    return Evaluation(job.engine, drawn, success, returns, seconds, int(diverged.sum()), errors, figures)
+
+
+def _errors_of(episodes: "_Episodes") -> dict[str, Array]:
+    return episodes.tracking.errors()
+
+
+def _figures_of(episodes: "_Episodes") -> dict[str, Array]:
+    return episodes.motion.figures()
+
+
+def _joined(parts: list[dict[str, Array]], n: int) -> dict[str, Array]:
+    """Return the first n values of each name, part after part."""
+    return {name: np.concatenate([part[name] for part in parts])[:n] for name in parts[0]}
 
 
 def _report(progress: Progress, first: int, n: int, variants: int, done: int, total: int) -> None:
@@ -217,6 +241,8 @@ class _Episodes:
         self.running, self.diverged = np.ones(n, bool), np.zeros(n, bool)
         self.returns, self.seconds = np.zeros(n), np.zeros(n)
         self.truth = np.zeros((n, simulation.variant.space.size))
+        self.tracking = Tracking(task, worlds, n, simulation.robot.control_dt)
+        self.motion = Motion(simulation.robot, n)
 
     def run(self, progress: Progress) -> None:
         """Run until the time limit, or until no episode is left."""
@@ -228,15 +254,25 @@ class _Episodes:
         simulation.reset(q, dq, np.arange(n), variant)
         for step in range(n_steps):
             last_action = runner.action.copy()
-            simulation.advance(runner.step(*simulation.sense()))
-            reward = sum(task.reward(simulation.state, runner.action, last_action).values(), np.zeros(n))
+            asked = self.worlds.command.copy()
+            simulation.advance(runner.step(*simulation.sense(), asked))
+            reward = sum(task.reward(simulation.state, runner.action, last_action, asked).values(), np.zeros(n))
             self.returns += reward * self.running
             self.seconds += dt * self.running
             self.diverged |= ~simulation.state.healthy
             self.running &= ~task.failed(simulation.state) & simulation.state.healthy
+            self.tracking.observe(simulation.state, self.running)
+            self.motion.observe(simulation.state, runner.action, self.running)
             if (redrawn := self.worlds.tick(dt)) is not None:
                 simulation.redraw(*redrawn)
             progress(step + 1, n_steps)
             if not self.running.any():
                 break
+        self._judge()
         progress(n_steps, n_steps)
+
+    def _judge(self) -> None:
+        """Count as failed what has not come as close as the task asks."""
+        errors = self.tracking.errors()
+        for name, most in self.task.tolerances.items():
+            self.running &= errors[name] <= most

@@ -60,14 +60,16 @@ def with_golden(policy: Policy, robot: Robot, task: Task) -> Policy:
     """Return the policy with golden pairs from a run in one nominal world."""
     simulation = Simulation(make_engine("mujoco", robot), 0)
     try:
-        q, dq = task.start(stream(0, "golden"), 1)
+        rng = stream(0, "golden")
+        q, dq = task.start(rng, 1)
+        asked = task.command(rng)[None]
         simulation.reset(q, dq, np.arange(1))
         runner = policy.runner()
         states = []
         for _ in range(GOLDEN_STEPS):
             senses = simulation.sense()
-            states.append(senses)
-            simulation.advance(runner.step(*senses))
+            states.append((*senses, asked))
+            simulation.advance(runner.step(*senses, asked))
     finally:
         simulation.close()
     return record_golden(policy, states)

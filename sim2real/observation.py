@@ -6,6 +6,7 @@ is the same code.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from robots import Robot
+from robots.chain import Chain
 from sim2real.config import Strict
 from sim2real.errors import ConfigError, nearest
 
@@ -28,6 +30,8 @@ class RobotState:
     q, dq: (n, n_joints) [rad, rad/s | m, m/s], measured, in the order of the layout's joints
     imu_quaternion: (n, 4) x, y, z, w, IMU to world; imu_angular_velocity: (n, 3) [rad/s], IMU frame; NaN without an IMU
     last_action: (n, n_actions), what the network asked for one period ago
+    command: (n, n_commands), what is asked of the robot, in the units of the task's commands
+    time: (n,) [s] since the policy began
     """
 
     q: Array
@@ -35,6 +39,8 @@ class RobotState:
     imu_quaternion: Array
     imu_angular_velocity: Array
     last_action: Array
+    command: Array
+    time: Array
 
 
 def _joint_position(state: RobotState, layout: "ObservationLayout") -> Array:
@@ -60,12 +66,35 @@ def _gravity_direction(state: RobotState, _: "ObservationLayout") -> Array:
     return -np.stack([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)], axis=-1)
 
 
+def _command(state: RobotState, _: "ObservationLayout") -> Array:
+    return state.command
+
+
+def _gait_phase(state: RobotState, layout: "ObservationLayout") -> Array:
+    turn = 2 * np.pi * (layout.gait_hz or 0.0) * state.time
+    return np.stack([np.sin(turn), np.cos(turn)], axis=-1)
+
+
+def _end_effector_error(state: RobotState, layout: "ObservationLayout") -> Array:
+    chain, columns = layout.reach
+    return state.command[:, :3] - chain.place(state.q[:, columns])
+
+
+def _end_effector_step(state: RobotState, layout: "ObservationLayout") -> Array:
+    chain, columns = layout.reach
+    return chain.towards(state.q[:, columns], state.command[:, :3])
+
+
 TERMS: dict[str, Callable[[RobotState, "ObservationLayout"], Array]] = {
     "joint_position": _joint_position,  # q - default_q [rad | m], continuous joints wrapped to [-pi, pi]
     "joint_velocity": _joint_velocity,  # dq [rad/s | m/s]
     "last_action": _last_action,  # the network's previous output, in -1..1
     "angular_velocity": _angular_velocity,  # [rad/s], IMU frame
     "gravity_direction": _gravity_direction,  # unit vector, IMU frame
+    "command": _command,  # in the units of the task's commands
+    "gait_phase": _gait_phase,  # sine and cosine of the gait's turn
+    "end_effector_error": _end_effector_error,  # commanded less measured place [m], root link's frame
+    "end_effector_step": _end_effector_step,  # which way its joints would turn to go there: `Chain.towards`
 }
 
 
@@ -84,7 +113,7 @@ class Term(Strict):
 
 
 class ObservationLayout(Strict):
-    """What the network sees, in order: the terms of the newest frame, then of the one before, ... `history` frames."""
+    """What the network sees, in order: the terms of the newest frame, then of an older one, ... `history` frames."""
 
     joints: tuple[str, ...]
     continuous: tuple[str, ...] = ()
@@ -92,6 +121,10 @@ class ObservationLayout(Strict):
     n_actions: int = Field(gt=0)
     terms: tuple[Term, ...] = Field(min_length=1)
     history: int = Field(default=1, ge=1, le=100)
+    stride: int = Field(default=1, ge=1, le=100, description="Control periods from one frame to the next")
+    commands: tuple[str, ...] = Field(default=(), description="What may be asked of the robot, with units")
+    gait_hz: float | None = Field(default=None, gt=0, description="Rate of the gait, if there is one")
+    chain: Chain | None = Field(default=None, description="What moves the end effector, if a place is commanded for it")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -99,10 +132,25 @@ class ObservationLayout(Strict):
             raise ValueError("joints must differ from one another, and default_pose have one number for each")
         if not set(self.continuous) <= set(self.joints):
             raise ValueError("continuous must be some of joints")
+        for term, source in (("command", self.commands), ("gait_phase", self.gait_hz)):
+            if not source and any(t.name == term for t in self.terms):
+                raise ValueError(f"terms: '{term}': the task has no {term.replace('_phase', '')}; leave it out")
+        reaching = any(t.name.startswith("end_effector") for t in self.terms)
+        if reaching and (self.chain is None or not set(self.chain.names) <= set(self.joints) or len(self.commands) < 3):
+            raise ValueError("terms: an end effector's need a chain of some of joints, and x, y and z as commands")
         return self
 
     @classmethod
-    def of(cls, robot: Robot, terms: tuple[Term, ...], history: int) -> "ObservationLayout":
+    def of(
+        cls,
+        robot: Robot,
+        terms: tuple[Term, ...],
+        history: int,
+        stride: int = 1,
+        commands: tuple[str, ...] = (),
+        gait_hz: float | None = None,
+        chain: Chain | None = None,
+    ) -> "ObservationLayout":
         """Build the layout of some terms for a robot; raise ConfigError where one cannot be sensed."""
         for term in terms:
             if term.name in ("angular_velocity", "gravity_direction") and robot.file.imu is None:
@@ -115,6 +163,10 @@ class ObservationLayout(Strict):
             n_actions=robot.n_actuators,
             terms=terms,
             history=history,
+            stride=stride,
+            commands=commands,
+            gait_hz=gait_hz,
+            chain=chain,
         )
 
     @property
@@ -131,12 +183,21 @@ class ObservationLayout(Strict):
     def frame_size(self) -> int:
         """Numbers in one frame."""
         widths = {"last_action": self.n_actions, "angular_velocity": 3, "gravity_direction": 3}
+        widths |= {"command": len(self.commands), "gait_phase": 2, "end_effector_error": 3}
+        widths |= {"end_effector_step": len(self.chain.joints) if self.chain else 0}
         return sum(widths.get(term.name, len(self.joints)) for term in self.terms)
 
     @property
     def size(self) -> int:
         """Numbers in the observation."""
         return self.frame_size * self.history
+
+    @cached_property
+    def reach(self) -> tuple[Chain, list[int]]:
+        """The chain of joints to the end effector, and their places among the joints; ConfigError without one."""
+        if self.chain is None:
+            raise ConfigError("observation: chain: missing; nothing says where the end effector is")
+        return self.chain, [self.joints.index(name) for name in self.chain.names]
 
     def frame(self, state: RobotState) -> Array:
         """Return one frame: (n, frame_size), each number kept within +-LIMIT; NaN stays NaN."""
@@ -149,16 +210,16 @@ class Observer:
 
     def __init__(self, layout: ObservationLayout, n: int = 1) -> None:
         self.layout = layout
-        self._frames = np.zeros((n, layout.history, layout.frame_size))
+        self._frames = np.zeros((n, (layout.history - 1) * layout.stride + 1, layout.frame_size))
 
     def restart(self, state: RobotState, robots: NDArray[np.intp] | slice = slice(None)) -> Array:
         """Begin an episode of some robots: their first frame fills the history. Return (n_robots, layout.size)."""
         frame = self.layout.frame(state)
         self._frames[robots] = frame[:, None]
-        return self._frames[robots].reshape(len(frame), -1).copy()
+        return self._frames[robots, :: self.layout.stride].reshape(len(frame), -1).copy()
 
     def observe(self, state: RobotState) -> Array:
         """Take in the newest state of all robots and return the observation: (n, layout.size)."""
         self._frames[:, 1:] = self._frames[:, :-1]
         self._frames[:, 0] = self.layout.frame(state)
-        return self._frames.reshape(len(self._frames), -1).copy()
+        return self._frames[:, :: self.layout.stride].reshape(len(self._frames), -1).copy()

@@ -28,7 +28,7 @@ from sim2real.policy_files import Shapes, pack_arrays, read_arrays, read_folder,
 Array = NDArray[np.float64]
 
 FORMAT: Literal["sim2real-policy"] = "sim2real-policy"
-VERSION: Literal[1] = 1
+VERSION: Literal[2] = 2
 GOLDEN_TOLERANCE = 1e-5
 GOLDEN_IMU = ("imu_quaternion", "imu_angular_velocity")
 
@@ -68,7 +68,7 @@ class Contract(Strict):
     """The contents of policy.yaml."""
 
     format: Literal["sim2real-policy"] = FORMAT
-    version: Literal[1] = VERSION
+    version: Literal[2] = VERSION
     robot: RobotContract
     task: str = Field(pattern=r"^\w+$", description="A name, never module:Class, which would be code to run")
     task_options: dict[str, Any] = Field(default_factory=dict)
@@ -117,6 +117,7 @@ class Golden:
     dq: Array
     imu_quaternion: Array
     imu_angular_velocity: Array
+    asked: Array
     observation: Array
     action: Array
     command: Array
@@ -161,7 +162,7 @@ class Policy:
             raise PolicyError("policy: it has no golden pairs")
         golden, runner = self.golden, self.runner()
         for step in range(len(golden.q)):
-            senses = (golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity)
+            senses = (golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity, golden.asked)
             command = runner.step(*(a[step : step + 1] for a in senses))
             for name, here in (("observation", runner.observation), ("action", runner.action), ("command", command)):
                 worst = float(np.abs(here - getattr(golden, name)[step]).max())
@@ -207,6 +208,7 @@ class PolicyRunner:
         self._observer = Observer(contract.observation, n)
         self._motors = [contract.robot.joints.index(name) for name in contract.action.actuators]
         self._started = False
+        self._time = np.zeros(n)
         self.action = np.zeros((n, len(self._motors)))
         self.command = np.zeros((n, len(self._motors)))
         self.observation = np.zeros((n, contract.observation.size))
@@ -215,17 +217,25 @@ class PolicyRunner:
         """Forget everything: the next state begins a new episode."""
         self._started = False
 
-    def step(self, q: Array, dq: Array, imu_quaternion: Array, imu_angular_velocity: Array) -> Array:
-        """One control period for all robots: measured states in (see RobotState), commands (n, n_actuators) out."""
-        action_map = self.policy.contract.action
+    def step(
+        self, q: Array, dq: Array, imu_quaternion: Array, imu_angular_velocity: Array, command: Array | None = None
+    ) -> Array:
+        """One control period for all robots: measured states in (see RobotState), commands (n, n_actuators) out.
+
+        command: (n, n_commands), what is asked of the robots now, in the order of the layout's `commands`; 0 if None
+        """
+        contract = self.policy.contract
         if not self._started:
             self.action = np.zeros_like(self.action)
-            self.command = action_map.at_rest(q[:, self._motors])
-        state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action)
+            self.command = contract.action.at_rest(q[:, self._motors])
+            self._time = np.zeros(len(q))
+        asked = np.zeros((len(q), len(contract.observation.commands))) if command is None else command
+        state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action, asked, self._time)
         self.observation = self._observer.observe(state) if self._started else self._observer.restart(state)
         self._started = True
         self.action = np.clip(self.policy.act(self.observation), -1.0, 1.0)
-        self.command = action_map.command(self.action, self.command)
+        self.command = contract.action.command(self.action, self.command, self._time, asked)
+        self._time = self._time + 1.0 / contract.rate_hz
         return self.command
 
 
@@ -234,8 +244,11 @@ def normalize(observation: Array, mean: Array, std: Array) -> NDArray[np.float32
     return np.clip((observation - mean) / std, -10.0, 10.0).astype(np.float32)
 
 
-def record_golden(policy: Policy, states: Sequence[tuple[Array, Array, Array, Array]]) -> Policy:
-    """Return the policy with golden pairs for a run of measured states (q, dq, IMU quaternion, IMU velocity; n = 1)."""
+def record_golden(policy: Policy, states: Sequence[tuple[Array, Array, Array, Array, Array]]) -> Policy:
+    """Return the policy with golden pairs for a run of n = 1.
+
+    states: of each period, q, dq, IMU quaternion and velocity as measured, and what was asked of the robot
+    """
     runner = policy.runner()
     rows: list[list[Array]] = []
     for state in states:
@@ -267,5 +280,10 @@ def _weight_shapes(contract: Contract) -> Shapes:
 def _golden_shapes(contract: Contract) -> Shapes:
     n_joints, n_actions = len(contract.robot.joints), len(contract.action.actuators)
     widths = {"q": n_joints, "dq": n_joints, "imu_quaternion": 4, "imu_angular_velocity": 3}
-    widths |= {"observation": contract.observation.size, "action": n_actions, "command": n_actions}
+    widths |= {
+        "asked": len(contract.observation.commands),
+        "observation": contract.observation.size,
+        "action": n_actions,
+        "command": n_actions,
+    }
     return {name: (None, width) for name, width in widths.items()}

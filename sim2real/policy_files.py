@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from sim2real.config import Strict, dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError, PolicyError
+from sim2real.shipped import policy_folder, suggestion
 
 Array = NDArray[np.float64]
 Shapes = dict[str, tuple[int | None, ...]]
@@ -50,7 +51,11 @@ class _Manifest(Strict):
 
 
 def read_folder(folder: Path) -> dict[str, bytes]:
-    """Return the contents of a policy's files by name; raise PolicyError unless they are what the manifest says."""
+    """Return the contents of a policy's files by name; raise PolicyError unless they are what the manifest says.
+
+    folder: or the name of a shipped policy
+    """
+    folder = policy_folder(folder)
     try:
         contents = _read_files(folder)
     except OSError as error:
@@ -114,7 +119,7 @@ def read_arrays(data: bytes, shapes: Shapes, source: str, may_be_nan: tuple[str,
 
 def _read_files(folder: Path) -> dict[str, bytes]:
     if not folder.exists():
-        raise PolicyError(f"{folder}: no such policy folder")
+        raise PolicyError(f"{folder}: no such policy folder{suggestion(folder)}")
     if not folder.is_dir():
         kind = f"a {folder.suffix} file" if folder.suffix else "a file"
         raise PolicyError(

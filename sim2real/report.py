@@ -18,6 +18,7 @@ Array = NDArray[np.float64]
 
 # Okabe and Ito's palette: told apart by colour-blind readers too.
 WITH, WITHOUT, ROBOT, TWIN, GAP = "#0072B2", "#D55E00", "#222222", "#009E73", "#CC79A7"
+PALETTE = (WITH, WITHOUT, TWIN, GAP, "#E69F00", "#56B4E9", ROBOT)
 MIN_IN_BIN = 5
 
 
@@ -94,10 +95,10 @@ def plot_outcomes(outcomes: list[Outcome], path: Path) -> None:
 
 
 def plot_learning_curves(runs: dict[str, Path], path: Path) -> None:
-    """Draw return and success during training from each run's progress.csv."""
+    """Draw return and success during training from the progress.csv of up to seven runs."""
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for (label, file), colour in zip(runs.items(), (WITH, WITHOUT), strict=False):
+    for (label, file), colour in zip(runs.items(), PALETTE, strict=False):
         curve = read_curve(file)
         steps = curve["step"] / 1e6
         left.plot(steps, curve["rollout/return"], color=colour, label=label)
@@ -107,7 +108,7 @@ def plot_learning_curves(runs: dict[str, Path], path: Path) -> None:
         ylabel="return of an episode",
         title="with exploration noise, own training worlds",
     )
-    right.set(xlabel="control steps [million]", ylabel="episodes that stay up [%]", ylim=(0, 103))
+    right.set(xlabel="control steps [million]", ylabel="episodes that succeed [%]", ylim=(0, 103))
     left.legend(frameon=False)
     _finish(figure, path)
 

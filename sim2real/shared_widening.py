@@ -1,19 +1,42 @@
 """One widening for worlds that several threads step: ranges move between batches only, whatever the threads' timing."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from randomization import Randomization
 from randomization.curriculum import Curriculum, CurriculumSettings
 from randomization.draws import Widening
 from randomization.widening import AutomaticSettings, AutomaticWidening
+from sim2real.config import Strict, validate
 from sim2real.errors import RandomizationError
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class AutomaticState(Strict):
+    """What `AutomaticWidening.state` gives: a checkpoint may come from anybody."""
+
+    places: list[list[Share]]
+    moves: list[Count]
+    episodes: list[Count]
+    boundary: list[Annotated[int, Field(ge=-1)]]
+    since: list[Count]
+    at: list[Share]
+    queues: list[list[Share]]
+
+
+class CurriculumState(Strict):
+    """What `Curriculum.state` gives."""
+
+    steps: Count
+    used: Count
 
 
 class BatchedWidening(AutomaticWidening):
@@ -89,14 +112,19 @@ class SharedWidening:
         return {"kind": self.kind, **self.core.state()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on where `state` was taken, before any group has begun; raise RandomizationError if it is another's."""
+        """Go on where `state` was taken, between two batches; all worlds are to begin anew then.
+
+        Raise RandomizationError or ConfigError if it is another training's, or nobody's.
+        """
         kind = state.get("kind") if isinstance(state, Mapping) else None
         if kind != self.kind:
             raise RandomizationError(
                 f"widening: the run that goes on has widened by {kind}, this is {self.kind}; keep to one"
             )
+        plain = {key: value for key, value in state.items() if key != "kind"}
+        validate(AutomaticState if kind == "automatic" else CurriculumState, plain, "worlds.json of the checkpoint")
         try:
-            self.core.restore(state)
+            self.core.restore(plain)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise RandomizationError("widening: the checkpoint's worlds.json holds no state of this training") from None
 

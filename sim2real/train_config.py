@@ -20,6 +20,7 @@ class RobotEnvironment(Strict):
     robot: str = Field(description="Catalog name, folder or robot.yaml")
     task: str = "balance"
     engine: Literal["bullet", "mujoco"] = "bullet"
+    physics_hz: float | None = Field(default=None, gt=0, description="Rate of physics in training; null: the robot's")
     randomization: str = Field(default="none", description="Shipped name, .yaml file, or none")
     options: dict[str, Any] = Field(default_factory=dict, description="Options of the task")
 
@@ -54,10 +55,21 @@ Environment = Annotated[
 
 
 class Goal(Strict):
-    """Stop early once the mean return of the last `episodes` episodes reaches `mean_return`."""
+    """Stop early once the mean return reaches `mean_return`: of the last `episodes` of training, or in evaluation."""
 
     mean_return: float
-    episodes: int = Field(default=100, gt=0, le=100)
+    episodes: int = Field(default=100, gt=0, le=100, description="Of training")
+    on: Literal["training", "evaluation"] = "training"
+
+
+class Evaluations(Strict):
+    """Episodes in held-out worlds of the training's engine now and then; the policy that does best there is kept.
+
+    They are counted in eras, not in seconds, so that the same seed keeps the same policy whatever the machine's speed.
+    """
+
+    every_eras: int = Field(default=10, gt=0, description="Eras from one evaluation to the next")
+    worlds: int = Field(default=32, gt=0, le=4096, description="Worlds, one episode each; the same each time")
 
 
 class Widening(Strict):
@@ -86,8 +98,16 @@ class TrainConfig(Strict):
     steps: int = Field(gt=0, description="Control steps in all worlds together")
     seed: int = Field(default=0, ge=0)
     workers: int = Field(default=2, ge=1, le=256, description="Groups of worlds that run side by side; one a core")
-    checkpoint_s: float = Field(default=60.0, gt=0, description="Seconds between checkpoints")
+    device: Literal["cpu", "gpu"] = Field(default="cpu", description="Where TensorFlow computes")
+    checkpoint_s: float = Field(default=60.0, gt=0, description="Seconds between checkpoints, rounded up to eras")
+    era_updates: int = Field(
+        default=100,
+        gt=0,
+        description="Updates after which all worlds begin anew. Only there are checkpoints taken: what an engine holds "
+        "cannot be saved, so a resumed run gives the bits of an unbroken one only where both begin their worlds alike",
+    )
     goal: Goal | None = None
+    evaluation: Evaluations | None = Field(default=None, description="None: the last policy is the one that is kept")
     widening: Widening | None = None
     a2c: A2CConfig = A2CConfig()
 
@@ -106,6 +126,18 @@ class TrainConfig(Strict):
                 "widening: nothing to widen: environment.randomization is none; name the ranges to reach there "
                 "(--randomization), or leave widening out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _symmetric(self) -> Self:
+        if self.a2c.symmetry and isinstance(self.environment, GymEnvironment):
+            raise ValueError("a2c.symmetry needs a robot's environment; Gymnasium's others name no mirrored joints")
+        return self
+
+    @model_validator(mode="after")
+    def _goal_is_measured(self) -> Self:
+        if self.goal is not None and self.goal.on == "evaluation" and self.evaluation is None:
+            raise ValueError("goal: on evaluation, and there is none; add evaluation: {}, or set goal.on: training")
         return self
 
     @property

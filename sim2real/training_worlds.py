@@ -10,28 +10,28 @@ from randomization.ranges import widens
 from robots import load_robot
 from sim2real.env import RobotVectorEnv
 from sim2real.errors import RandomizationError, TrainingError
+from sim2real.same_step import SameStepCartPole, has_arrays
 from sim2real.shared_widening import SharedWidening
 from sim2real.tasks import load_task
 from sim2real.train_config import GymEnvironment, RobotEnvironment, TrainConfig
 
 Envs = VectorEnv[Any, Any, Any]
+ARRAYS_FROM = 8  # worlds; fewer are faster one by one than as arrays
 
 
 class TrainingWorlds:
     """Makes a config's worlds. World k is the same however many groups there are.
 
-    seed: of all their random streams; `step`, at which a resumed run goes on, is in it, so that no episode comes twice
     full: the Randomization of the config, None for environments without a robot; widening: None if its ranges stay
     """
 
-    def __init__(self, config: TrainConfig, step: int = 0, widened: dict[str, Any] | None = None) -> None:
-        """widened: the state of the widening in a run that goes on; raise RandomizationError if it is another's."""
+    def __init__(self, config: TrainConfig, widened: dict[str, Any] | None = None) -> None:
+        """widened: the state of the widening in a run that goes on; raise an error of one line if it is another's."""
         self.config = config
-        self.seed = int(stream(config.seed, "worlds", step).integers(2**31))
         self.full = load_family(config)
         self.widening: SharedWidening | None = None
         if config.widening is not None and self.full is not None:
-            self.widening = SharedWidening(self.full, config.widening.settings, self.seed, config.worlds)
+            self.widening = SharedWidening(self.full, config.widening.settings, config.seed, config.worlds)
             if widened is not None:
                 self.widening.restore(widened)
 
@@ -40,11 +40,23 @@ class TrainingWorlds:
         """What worlds are drawn from now."""
         return self.full if self.widening is None else self.widening.core.randomization
 
-    def group(self, k: int) -> tuple[Envs, int]:
+    def seed_of(self, step: int) -> int:
+        """Return the seed of all random streams of the era that begins at a control step: no episode comes twice."""
+        return int(stream(self.config.seed, "worlds", step).integers(2**31))
+
+    def group(self, k: int, seed: int) -> tuple[Envs, int]:
         """Build the k-th group's environment; return it and the number of its first world."""
         n = self.config.worlds // self.config.workers
         part = None if self.widening is None else self.widening.part(k * n)
-        return make_envs(self.config, n, self.seed, first_world=k * n, widening=part), k * n
+        if isinstance(self.config.environment, GymEnvironment):
+            return make_envs(self.config, n, seed), k * n
+        options = {
+            "widening": part,
+            "privileged": self.config.a2c.asymmetric,
+            # An episode that begins late in its time counts as a success too soon, which ranges must not widen by.
+            "stagger": part is None,
+        }
+        return make_envs(self.config, n, seed, first_world=k * n, **options), k * n
 
 
 def load_family(config: TrainConfig) -> Randomization | None:
@@ -71,16 +83,22 @@ def make_envs(config: TrainConfig, n: int, seed: int, **options: Any) -> Envs:
     environment = config.environment
     if isinstance(environment, RobotEnvironment):
         workers = 1 if environment.engine == "bullet" else 0  # PyBullet, which holds the GIL, gets a process
-        return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **environment.model_dump(), **options)
+        made_of = environment.model_dump(exclude_none=True)
+        return RobotVectorEnv(num_envs=n, workers=workers, seed=seed, **made_of, **options)
     return _make_gym_envs(environment, n)
 
 
 def _make_gym_envs(environment: GymEnvironment, n: int) -> Envs:
     name, vector = environment.gymnasium, {"autoreset_mode": AutoresetMode.SAME_STEP}
     try:
-        envs = gymnasium.make_vec(
-            name, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
-        )
+        if n >= ARRAYS_FROM and has_arrays(name):
+            envs: Envs = SameStepCartPole(
+                gymnasium.make_vec(name, num_envs=n, vectorization_mode="vector_entry_point", **environment.options)
+            )
+        else:
+            envs = gymnasium.make_vec(
+                name, num_envs=n, vectorization_mode="sync", vector_kwargs=vector, **environment.options
+            )
     except (gymnasium.error.Error, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None

@@ -10,7 +10,10 @@ import pytest
 from tests.policies import trained_on
 from tests.ros_bridge.lqr import balancing_policy
 
-COMMANDS = ("demo", "train", "evaluate", "coverage", "sensitivity", "deploy", "stand-in", "mirror", "record", "doctor")
+COMMANDS = (
+    *("demo", "train", "tune", "evaluate", "coverage", "sensitivity", "curve", "ship"),
+    *("deploy", "stand-in", "mirror", "record", "doctor"),
+)
 
 
 def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -32,15 +35,17 @@ def test_every_command_helps_with_an_example(command):
     assert f"Example: sim2real {command}" in result.stdout
 
 
-def test_help_loads_nothing_heavy():
-    code = """
+@pytest.mark.parametrize("command", ["train", "tune", "evaluate", "ship"])
+def test_help_loads_nothing_heavy(command):
+    code = f"""
 import sys
 from sim2real.cli import main
 try:
-    main(["train", "--help"])
+    main(["{command}", "--help"])
 except SystemExit:
     pass
-heavy = {"tensorflow", "keras", "pybullet", "mujoco", "rclpy", "gymnasium", "matplotlib", "scipy"} & set(sys.modules)
+engines = {{"tensorflow", "keras", "pybullet", "mujoco", "rclpy", "gymnasium"}}
+heavy = (engines | {{"matplotlib", "scipy", "optuna", "sqlalchemy"}}) & set(sys.modules)
 assert not heavy, heavy
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
@@ -52,7 +57,36 @@ def test_evaluate_prints_json_and_nothing_else(policy):
     data = json.loads(result.stdout)
     assert data["success_rate"] == 1.0
     assert data["variants"] == 5
+    assert data["errors"] == {}
+    assert data["figures"]["joint power [W]"] > 0
     assert result.stderr == ""
+
+
+def test_evaluate_measures_and_films(policy, tmp_path):
+    asked = ("evaluate", str(policy), "--variants", "2", "--randomization", "none", "--workers", "0", "--physics-hz")
+    result = run(*asked, "250", "--film", str(tmp_path / "film.png"), "--film-world", "1")
+    assert result.returncode == 0, result.stderr
+    for words in ("joint power", "below 8 Hz", "2 held-out worlds"):
+        assert words in result.stdout
+    assert (tmp_path / "film.png").read_bytes().startswith(b"\x89PNG")
+    assert run(*asked, "130").returncode == 2
+
+
+def test_the_list_of_presets():
+    result = run("train", "--list")
+    assert result.returncode == 0, result.stderr
+    data = json.loads(run("train", "--list", "--json").stdout)
+    assert {"a1", "cartpole"} <= {row["preset"] for row in data}
+    assert all(row["preset"] in result.stdout for row in data)
+
+
+def test_curves_are_drawn(tmp_path):
+    (tmp_path / "run").mkdir()
+    header = "step,rollout/return,rollout/success,time/seconds"
+    (tmp_path / "run" / "progress.csv").write_text(f"{header}\n100,1,0.5,1\n200,2,0.75,2\n")
+    result = run("curve", "run", "--out", "curve.png", "--json", cwd=tmp_path)
+    assert json.loads(result.stdout)["run"]["rollout/return"] == [1.0, 2.0]
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +146,17 @@ def test_evaluate_exits_with_1_below_the_asked_success(policy, tmp_path):
         (("train", "missing.yaml"), "missing.yaml: no such file"),
         (("train", "cartpole", "--randomization", "cartpoles"), "no randomization 'cartpoles'"),
         (("train", "cartpole", "--worlds", "3"), "must be a multiple of workers"),
+        (("train",), "name a preset or a .yaml file"),
+        (("train", "cartpole", "--seeds", "0"), "--seeds: must be from 1"),
+        (("tune", "cartpol"), "did you mean 'cartpole'?"),
+        (("tune", "cartpole", "--trials", "0"), "--trials: must be from 1"),
+        (("tune", "cartpole", "--minutes", "0"), "--minutes must be above 0"),
+        (("tune", "cartpole", "--space", "missing.yaml"), "missing.yaml: no such file"),
+        (("ship", "nowhere", "--preset", "cartpol"), "did you mean 'cartpole'?"),
+        (("ship", "nowhere", "--preset", "cartpole", "--worlds", "bullett:none"), "did you mean 'bullet'?"),
+        (("ship", "nowhere", "--preset", "cartpole", "--out", "made"), "config.yaml: no such file"),
+        (("curve", "nowhere", "--out", "curve.png"), "nowhere: no such run folder"),
+        (("curve", "nowhere", "--out", "curve.pdf"), "name it curve.png"),
         (("evaluate", "nowhere"), "nowhere: no such policy folder"),
         (("coverage", "nowhere", "robot.yaml"), "nowhere: no such policy folder"),
         (("sensitivity", "nowhere", "--out", "made"), "nowhere: no such policy folder"),

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 
 from randomization import Randomization
 from robots import load_robot
@@ -17,7 +16,7 @@ ROBOT = load_robot("cartpole")
 LATE = {"latency": {"law": "choice", "values": [0.0, 0.4], "when": "world"}}
 
 
-def text(shown: Table | str, width: int = 200) -> str:
+def text(shown: RenderableType, width: int = 200) -> str:
     console = Console(width=width)
     with console.capture() as capture:
         console.print(shown)

@@ -316,6 +316,107 @@ def test_actions_beyond_the_space_are_clipped(engine, make):
     np.testing.assert_array_equal(a.simulation.state.tau, 20.0)
 
 
+WALK: dict[str, Any] = {"robot": "a1", "task": "walk", "engine": "mujoco", "physics_hz": 250}
+"""A task that commands velocities, at a rate of physics that is quick to run."""
+
+
+def commands_of(envs: RobotVectorEnv, steps: int) -> np.ndarray:
+    """What was asked in each period of a run, (steps, n_worlds, 3), read off the newest frame of the observation."""
+    place, rows = -5, [envs.reset(seed=4)[0]]
+    for _ in range(steps - 1):
+        rows.append(envs.step(np.zeros((envs.num_envs, 12), np.float32))[0])
+    assert [term.name for term in envs.task.layout.terms[-2:]] == ["command", "gait_phase"]
+    frame = np.array(rows)[:, :, : envs.task.layout.frame_size]
+    return frame[:, :, place : place + 3] / envs.task.layout.terms[-2].scale
+
+
+def test_something_else_is_asked_every_so_often_and_in_every_episode(make):
+    envs = make(2, options={"command_s": 0.1, "episode_s": 0.24, "stand": 0}, **WALK)
+    asked = commands_of(envs, 30)
+    for world in range(2):
+        changes = (np.flatnonzero((np.diff(asked[:, world], axis=0) != 0).any(axis=1)) + 1).tolist()
+        assert changes == [5, 10, 12, 17, 22, 24, 29], "every 5 periods, and as an episode of 12 begins"
+    assert (np.abs(asked) <= [0.8, 0.3, 0.8]).all()
+
+
+def test_a_world_is_asked_the_same_alone_and_among_others(make):
+    options = {"options": {"command_s": 0.1, "stand": 0}} | WALK
+    among, alone = commands_of(make(3, **options), 12), commands_of(make(1, first_world=2, **options), 12)
+    np.testing.assert_array_equal(among[:, 2], alone[:, 0])
+    assert not np.array_equal(among[:, 1], among[:, 2])
+
+
+def test_the_reward_is_that_of_what_was_asked_in_that_period(make):
+    """Also in the last period under a command, whose observation shows the next one already."""
+    envs = make(1, options={"command_s": 0.04, "stand": 0, "weights": {"lag": 1.0}}, **WALK)
+    asked = commands_of(envs, 1)[0, 0]
+    for period in range(6):
+        observation, _, _, _, infos = envs.step(np.zeros((1, 12), np.float32))
+        moving = envs.task.deviation(envs.simulation.state, asked[None])
+        expected = sum(float(moving[name][0]) ** 2 for name in list(moving)[:2])
+        assert infos["reward_terms"]["lag"][0] == pytest.approx(expected, rel=1e-4)
+        before, frame = asked, observation[0, : envs.task.layout.frame_size]
+        asked = frame[-5:-2] / envs.task.layout.terms[-2].scale
+        assert np.array_equal(asked, before) == (period % 2 == 0)
+
+
+def test_what_a_critic_may_see(make):
+    options = {"privileged": True, "options": {"episode_s": 0.1}} | WALK
+    envs = make(3, randomization="quadruped_ordinary", **options)
+    low, high = envs.randomization.bounds()
+    varied = np.flatnonzero(np.isfinite(low) & np.isfinite(high) & (high > low)).tolist()
+    column = 7 + varied.index(envs.simulation.variant.space.index("ground_friction"))
+    _, infos = envs.reset(seed=0)
+    first = infos["privileged"]
+    for _ in range(5):
+        seen = infos["privileged"]
+        assert (seen.shape, seen.dtype) == ((3, 7 + len(varied)), np.float32)
+        assert (np.abs(seen[:, 7:]) <= 1.0 + 1e-6).all()
+        friction = envs.simulation.variant["ground_friction"]
+        np.testing.assert_allclose(seen[:, column], (friction - 0.75) / 0.35, atol=1e-5)  # 0.4 to 1.1
+        *_, infos = envs.step(np.zeros((3, 12), np.float32))
+    assert infos["_final_obs"].all()
+    np.testing.assert_array_equal(infos["final_privileged"][:, 7:], first[:, 7:])
+    assert np.abs(infos["final_privileged"][:, :6]).max() > 1e-3
+    assert not np.array_equal(infos["privileged"][:, 7:], first[:, 7:]), "the new episode's"
+    np.testing.assert_allclose(infos["privileged"][:, :6], 0.0, atol=1e-6)  # at rest
+
+
+def test_nothing_privileged_unless_asked_for(make):
+    envs = make(1, engine="mujoco")
+    assert envs.reset(seed=0)[1] == {}
+    assert "privileged" not in envs.step(np.zeros((1, 1), np.float32))[-1]
+
+
+def test_staggered_episodes_end_at_different_times(make):
+    """As if under way already: the first ones are cut short, those that follow are whole."""
+    options = {"engine": "mujoco", "options": {"episode_s": 0.4, "start_angle": 0, "start_speed": 0, "start_offset": 0}}
+
+    def ends(envs: RobotVectorEnv) -> list[list[int]]:
+        envs.reset(seed=0)
+        rows = [envs.step(np.zeros((envs.num_envs, 1), np.float32))[3] for _ in range(41)]
+        return [np.flatnonzero(row).tolist() for row in np.array(rows).T]
+
+    together = ends(make(8, stagger=True, **options))
+    firsts = [world[0] for world in together]
+    assert len(set(firsts)) > 4
+    assert all(0 <= first < 20 for first in firsts)
+    assert all(world == list(range(world[0], 41, 20)) for world in together)
+    assert ends(make(1, stagger=True, first_world=5, **options)) == [together[5]]
+    assert ends(make(2, **options)) == [[19, 39]] * 2
+
+
+def test_another_rate_of_physics(make):
+    envs = make(1, engine="mujoco", physics_hz=250)
+    assert (envs.robot.substeps, envs.robot.control_dt) == (5, 0.02)
+    assert envs.robot.digest == load_robot("cartpole").digest
+    assert not same(play(envs, 0, 5), play(make(1, engine="mujoco"), 0, 5))
+    with pytest.raises(
+        Sim2RealError, match=r"^physics_hz: must be a multiple of robot 'cartpole's control_hz, 50, got 60"
+    ):
+        RobotVectorEnv(1, physics_hz=60)
+
+
 def test_observations_stay_in_their_space(make):
     envs = make(1, engine="mujoco", options={"fall_angle": 100})
     envs.reset(seed=0)

@@ -131,6 +131,21 @@ def test_given_worlds_in_sets(policy):
     assert (alone.returns[2:] != paired.returns[2:]).all()
 
 
+def test_smoothness_and_cost_are_reported(policy):
+    """An effort of 20 N that moves a cart has its power; a task without commands has no errors."""
+    still = constant_policy("cartpole", [{"name": "joint_position"}], 0.0)
+    pushed = constant_policy("cartpole", [{"name": "joint_position"}], 1.0)
+    idle, busy, good = (evaluate(p, "mujoco", "none", variants=3, workers=0) for p in (still, pushed, policy))
+    assert idle.figures["joint power [W]"] == pytest.approx(0.0)
+    assert (busy.figures["joint power [W]"] > 1.0).all()
+    assert (good.figures["slow share [1]"] > 0.7).all()
+    assert (good.figures["action jerk [1]"] < 0.1).all()
+    assert good.errors == {}
+    data = good.to_dict()
+    assert data["figures"]["joint power [W]"] == pytest.approx(good.figures["joint power [W]"].mean())
+    assert set(data["figures"]) == set(good.figures)
+
+
 def test_worst_worlds_come_first(policy):
     family = Randomization.from_dict(
         {"robot": "cartpole", "quantities": {"latency": {"law": "choice", "values": [0.0, 0.3]}}}, ROBOT

@@ -18,10 +18,13 @@ from sim2real.observation import LIMIT, TERMS, ObservationLayout, Observer, Robo
 
 JOINTS = ("hip", "wheel", "rail")
 DEFAULT = (0.5, 1.0, -0.2)
+ASKED = ("forward [m/s]", "turn [rad/s]")
+ANYWHERE = tuple(name for name in TERMS if not name.startswith("end_effector"))  # what needs no chain of joints
 
 
 def layout(*terms: str | Term, history: int = 1, **changes: Any) -> ObservationLayout:
     fields: dict[str, Any] = {"joints": JOINTS, "continuous": ("wheel",), "default_pose": DEFAULT, "n_actions": 2}
+    fields |= {"commands": ASKED, "gait_hz": 2.0}
     made = tuple(Term(name=t) if isinstance(t, str) else t for t in terms)
     return ObservationLayout(**fields | changes, terms=made, history=history)
 
@@ -33,12 +36,15 @@ def state(n: int = 1, **changes: Any) -> RobotState:
         "imu_quaternion": np.tile([0.0, 0, 0, 1], (n, 1)),
         "imu_angular_velocity": np.zeros((n, 3)),
         "last_action": np.zeros((n, 2)),
+        "command": np.zeros((n, 2)),
+        "time": np.full(n, changes.pop("time", 0.0)),
     }
     return RobotState(**fields | {k: np.atleast_2d(np.array(v, dtype=float)) for k, v in changes.items()})
 
 
 def random_state(rng: np.random.Generator, n: int) -> RobotState:
-    return RobotState(*(rng.normal(size=(n, width)) * 3 for width in (3, 3, 4, 3, 2)))
+    q, dq, quaternion, velocity, action, command = (rng.normal(size=(n, width)) * 3 for width in (3, 3, 4, 3, 2, 2))
+    return RobotState(q, dq, quaternion, velocity, action, command, rng.uniform(0, 9, n))
 
 
 def row(s: RobotState, k: int) -> RobotState:
@@ -119,7 +125,7 @@ def test_no_number_is_larger_than_the_limit_and_nan_stays_nan():
 
 
 def test_sizes_are_those_of_the_arrays():
-    for terms in (("joint_position",), ("last_action", "angular_velocity"), tuple(TERMS)):
+    for terms in (("joint_position",), ("last_action", "angular_velocity"), ("command",), ("gait_phase",), ANYWHERE):
         for history in (1, 3):
             made = layout(*terms, history=history)
             assert made.frame(state(4)).shape == (4, made.frame_size)
@@ -133,6 +139,26 @@ def test_history_is_newest_first_and_starts_full():
     assert observer.observe(state(last_action=[3, 30])).tolist() == [[3, 30, 2, 20, 1, 10]]
     assert observer.observe(state(last_action=[4, 40])).tolist() == [[4, 40, 3, 30, 2, 20]]
     assert observer.restart(state(last_action=[5, 50])).tolist() == [[5, 50, 5, 50, 5, 50]]
+
+
+def test_frames_of_history_are_a_stride_apart():
+    observer, seen = Observer(layout("last_action", history=3, stride=2)), []
+    seen.append(observer.restart(state(last_action=[0, 0]))[0, ::2])
+    for k in range(1, 7):
+        seen.append(observer.observe(state(last_action=[k, k]))[0, ::2])
+    expected = [[0, 0, 0], [1, 0, 0], [2, 0, 0], [3, 1, 0], [4, 2, 0], [5, 3, 1], [6, 4, 2]]
+    assert np.array(seen).tolist() == expected
+    assert observer.restart(state(last_action=[9, 9]))[0, ::2].tolist() == [9, 9, 9]
+
+
+def test_the_command_is_seen_as_asked():
+    frame = layout(Term(name="command", scale=2.0)).frame(state(command=[0.5, -0.25]))
+    assert frame.tolist() == [[1.0, -0.5]]
+
+
+@pytest.mark.parametrize(("time", "seen"), [(0, (0, 1)), (0.125, (1, 0)), (0.25, (0, -1)), (7.125, (1, 0))])
+def test_the_phase_of_the_gait_is_a_turn_of_sine_and_cosine(time, seen):
+    assert layout("gait_phase", gait_hz=2.0).frame(state(time=time))[0] == pytest.approx(seen, abs=1e-12)
 
 
 @pytest.mark.parametrize("robots", [np.array([2, 0]), slice(1, 3)])
@@ -160,7 +186,7 @@ def test_what_was_returned_does_not_change_later():
 
 
 def test_robots_together_are_each_robot_alone():
-    made, rng = layout(*TERMS, history=3), np.random.default_rng(0)
+    made, rng = layout(*ANYWHERE, history=3, stride=2), np.random.default_rng(0)
     states = [random_state(rng, 5) for _ in range(6)]
     together, alone = Observer(made, 5), [Observer(made) for _ in range(5)]
     for step, s in enumerate(states):
@@ -171,13 +197,14 @@ def test_robots_together_are_each_robot_alone():
 
 def test_the_layout_of_a_robot():
     robot = load_robot("furuta")
-    made = ObservationLayout.of(robot, tuple(Term(name=name) for name in TERMS), 2)
+    made = ObservationLayout.of(robot, tuple(Term(name=name) for name in ANYWHERE), 2, 3, ASKED, 2.5)
     assert made.joints == robot.joint_names == ("arm_joint", "pendulum_joint")
     assert made.continuous == ("pendulum_joint",)
     assert made.is_continuous.tolist() == [0, 1]
     assert made.default_q.tolist() == robot.default_q.tolist()
     assert made.n_actions == 1
-    assert made.frame_size == 2 + 2 + 1 + 3 + 3
+    assert made.frame_size == 2 + 2 + 1 + 3 + 3 + 2 + 2
+    assert (made.commands, made.gait_hz, made.stride) == (ASKED, 2.5, 3)
 
 
 @pytest.mark.parametrize("name", ["angular_velocity", "gravity_direction"])
@@ -205,6 +232,10 @@ def refusal(text: str) -> str:
         ("terms: []", "terms: must not be empty"),
         ("terms: [{name: last_action, sacle: 2}]", "terms.0.sacle: unknown key (did you mean 'scale'?)"),
         ("terms: [{name: last_action, scale: .nan}]", "terms.0.scale: must be a finite number (got nan)"),
+        ("terms: [{name: command}]", "terms: 'command': the task has no command; leave it out"),
+        ("terms: [{name: gait_phase}]", "terms: 'gait_phase': the task has no gait; leave it out"),
+        ("{terms: [{name: gait_phase}], gait_hz: 0}", "gait_hz: must be greater than 0 (got 0)"),
+        ("stride: 0", "stride: must be greater than or equal to 1 (got 0)"),
         ("history: 0", "history: must be greater than or equal to 1 (got 0)"),
         ("history: 101", "history: must be less than or equal to 100 (got 101)"),
         ("n_actions: 0", "n_actions: must be greater than 0"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from robots import load_robot
-from sim2real.action import ActionMap
+from sim2real.action import ActionMap, Gait
 from sim2real.config import dump_yaml, parse_yaml
 from sim2real.errors import PolicyError
 from sim2real.observation import ObservationLayout, Term
@@ -21,13 +21,16 @@ Changes = dict[str, Any]
 
 ROBOT = load_robot("furuta")
 TERMS = tuple(
-    Term(name=name, scale=0.5) for name in ("joint_position", "joint_velocity", "last_action", "gravity_direction")
+    Term(name=name, scale=0.5)
+    for name in ("joint_position", "joint_velocity", "last_action", "gravity_direction", "command", "gait_phase")
 )
+ASKED = ("forward [m/s]", "left [m/s]", "turn [rad/s]")
+GAIT = Gait(hz=2.0, phase=(0.25,), lift=(0.1,), sweep=((0.2, 0.1, -0.1),))
 
 
 def make_contract(activation: Any = "tanh", history: int = 2) -> Contract:
     limits = [j.limit for j in ROBOT.model.movable]
-    layout = ObservationLayout.of(ROBOT, TERMS, history)
+    layout = ObservationLayout.of(ROBOT, TERMS, history, commands=ASKED, gait_hz=GAIT.hz)
     return Contract(
         robot=RobotContract(
             name=ROBOT.name,
@@ -41,7 +44,7 @@ def make_contract(activation: Any = "tanh", history: int = 2) -> Contract:
         task="balance",
         rate_hz=50,
         observation=layout,
-        action=ActionMap.of(ROBOT, 0.9),
+        action=ActionMap.of(ROBOT, 0.9, gait=GAIT),
         network=NetworkContract(sizes=(layout.size, 8, 6, 1), activation=activation),
         fallback="hold",
         randomization={"robot": "furuta", "quantities": {}},
@@ -62,7 +65,8 @@ def make_weights(contract: Contract, seed: int = 0) -> Changes:
 def random_senses(rng: np.random.Generator, n: int = 1) -> tuple[np.ndarray, ...]:
     quaternion = rng.normal(size=(n, 4))
     quaternion /= np.linalg.norm(quaternion, axis=1, keepdims=True)
-    return rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), quaternion, rng.normal(size=(n, 3))
+    asked = rng.uniform(-1, 1, (n, 3))
+    return rng.normal(size=(n, 2)), rng.normal(size=(n, 2)), quaternion, rng.normal(size=(n, 3)), asked
 
 
 def make_policy(seed: int = 0, **contract: Any) -> Policy:
@@ -174,16 +178,18 @@ def test_the_runner_is_observation_network_and_action_map_in_turn(policy):
     rng, runner, contract = np.random.default_rng(3), policy.runner(), policy.contract
     last_action, last_command, history = np.zeros((1, 1)), None, None
     for step in range(5):
-        q, dq, quaternion, velocity = random_senses(rng)
-        command = runner.step(q, dq, quaternion, velocity)
+        q, dq, quaternion, velocity, asked = random_senses(rng)
+        command = runner.step(q, dq, quaternion, velocity, asked)
         last_command = contract.action.at_rest(q[:, :1]) if last_command is None else last_command
         x, y, z, w = quaternion[0]
         down = -np.array([2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)])
-        frame = 0.5 * np.concatenate([q[0], dq[0], last_action[0], down])
+        time = np.array([step / 50])
+        phase = [np.sin(4 * np.pi * time[0]), np.cos(4 * np.pi * time[0])]
+        frame = 0.5 * np.concatenate([q[0], dq[0], last_action[0], down, asked[0], phase])
         history = np.concatenate([frame, frame if history is None else history])[: 2 * len(frame)]
         assert runner.observation[0] == pytest.approx(history, abs=1e-12), step
         last_action = np.clip(policy.act(history[None]), -1, 1)
-        last_command = contract.action.command(last_action, last_command)
+        last_command = contract.action.command(last_action, last_command, time, asked)
         assert runner.action.tolist() == last_action.tolist()
         assert command.tolist() == last_command.tolist()
 
@@ -210,6 +216,29 @@ def test_a_restarted_runner_has_forgotten_everything(policy):
         assert used.observation.tobytes() == new.observation.tobytes()
 
 
+def test_what_is_asked_matters_and_is_nothing_if_left_out(policy):
+    *senses, asked = random_senses(np.random.default_rng(6))
+    still, silent, moving = (policy.runner() for _ in range(3))
+    for _ in range(3):
+        assert still.step(*senses, np.zeros((1, 3))).tobytes() == silent.step(*senses).tobytes()
+        moving.step(*senses, asked)
+        assert np.abs(moving.observation - still.observation).max() > 0.05
+
+
+def test_the_gait_goes_on_while_nothing_else_changes(policy):
+    """Its time is that of the runner: a turn takes 25 periods, and restarts with the policy."""
+    senses, runner = random_senses(np.random.default_rng(7)), policy.runner()
+
+    def phases(n: int) -> list[list[float]]:
+        return [(runner.step(*senses), runner.observation[0, 11:13].tolist())[1] for _ in range(n)]
+
+    first = phases(26)
+    turn = 2 * np.pi * np.arange(26) / 25
+    np.testing.assert_allclose(first, 0.5 * np.stack([np.sin(turn), np.cos(turn)], axis=1), atol=1e-12)
+    runner.restart()
+    assert phases(3) == first[:3]
+
+
 def test_a_state_that_is_not_finite_gives_a_command_that_is_not(policy):
     senses = random_senses(np.random.default_rng(6))
     senses[0][0, 1] = np.nan
@@ -222,18 +251,18 @@ def test_a_state_that_is_not_finite_gives_a_command_that_is_not(policy):
         (
             "network.sizes",
             [15, 8, 6, 1],
-            "network.sizes must go from 16 (the observation) to 1 (the action), not from 15 to 1",
+            "network.sizes must go from 26 (the observation) to 1 (the action), not from 15 to 1",
         ),
         (
             "network.sizes",
-            [16, 8, 6, 2],
-            "network.sizes must go from 16 (the observation) to 1 (the action), not from 16 to 2",
+            [26, 8, 6, 2],
+            "network.sizes must go from 26 (the observation) to 1 (the action), not from 26 to 2",
         ),
-        ("network.sizes", [16, 0, 1], "network.sizes.1: must be greater than or equal to 1 (got 0)"),
-        ("network.sizes", [16], "network.sizes: must have at least 2 entries"),
-        ("network.sizes", [16, *[1] * 100], "network.sizes: must have at most 64 entries"),
+        ("network.sizes", [26, 0, 1], "network.sizes.1: must be greater than or equal to 1 (got 0)"),
+        ("network.sizes", [26], "network.sizes: must have at least 2 entries"),
+        ("network.sizes", [26, *[1] * 100], "network.sizes: must have at most 64 entries"),
         ("network.activation", "gelu", "network.activation: must be 'relu', 'tanh' or 'elu' (got 'gelu')"),
-        ("observation.history", 3, "network.sizes must go from 24 (the observation) to 1 (the action)"),
+        ("observation.history", 3, "network.sizes must go from 39 (the observation) to 1 (the action)"),
         (
             "observation.terms",
             [{"name": "joint_positon"}],
@@ -263,7 +292,7 @@ def test_a_state_that_is_not_finite_gives_a_command_that_is_not(policy):
         ("rate_hz", "50", "rate_hz: must be a number (got '50')"),
         ("fallback", "none", "fallback: must be 'hold', 'damp' or 'zero' (got 'none')"),
         ("format", "other", "format: must be 'sim2real-policy' (got 'other')"),
-        ("version", 2, "version: the format is of version 2; this sim2real reads 1: export the policy again"),
+        ("version", 1, "version: the format is of version 1; this sim2real reads 2: export the policy again"),
         ("rate", 50, "rate: unknown key (did you mean 'rate_hz'?); known keys: action, "),
         ("action.max_stpe", [1], "action.max_stpe: unknown key (did you mean 'max_step'?)"),
     ],
@@ -334,7 +363,9 @@ def test_a_robot_without_an_imu_has_none_in_its_golden_pairs(tmp_path):
     network = contract.network.model_copy(update={"sizes": (layout.size, 4, 1)})
     contract = contract.model_copy(update={"observation": layout, "network": network})
     nothing = np.full((1, 4), np.nan), np.full((1, 3), np.nan)
-    states = [(q, dq, *nothing) for q, dq, _, _ in (random_senses(np.random.default_rng(k)) for k in range(4))]
+    states = [
+        (q, dq, *nothing, asked) for q, dq, _, _, asked in (random_senses(np.random.default_rng(k)) for k in range(4))
+    ]
     record_golden(Policy(contract, make_weights(contract)), states).save(tmp_path / "policy")
     Policy.load(tmp_path / "policy").verify_golden()
 

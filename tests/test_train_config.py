@@ -26,7 +26,7 @@ def refusal(environment: str, rest: str = "worlds: 2\nsteps: 10\n") -> str:
     return str(caught.value)
 
 
-ROBOT_KEYS = "known keys: engine, options, randomization, robot, task"
+ROBOT_KEYS = "known keys: engine, options, physics_hz, randomization, robot, task"
 WHICH = "must be a mapping with the key robot or gymnasium, e.g. {robot: cartpole, task: balance}"
 
 
@@ -202,3 +202,18 @@ print(sorted({heavy!r} & set(sys.modules)))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_goal_in_evaluation_needs_evaluations():
+    rest = "worlds: 2\nsteps: 10\ngoal: {mean_return: 1, on: evaluation}\n"
+    message = "goal: on evaluation, and there is none; add evaluation: {}, or set goal.on: training"
+    assert message in refusal("{robot: cartpole}", rest)
+    config = validate(TrainConfig, parse_yaml(f"environment: {{robot: cartpole}}\n{rest}evaluation: {{}}\n", "t"), "t")
+    assert config.evaluation is not None
+    assert (config.evaluation.every_eras, config.evaluation.worlds) == (10, 32)
+
+
+def test_a_device_is_a_cpu_or_a_gpu():
+    assert "device: must be 'cpu' or 'gpu' (got 'cuda')" in refusal(
+        "{robot: cartpole}", "worlds: 2\nsteps: 1\ndevice: cuda\n"
+    )

@@ -1,62 +1,31 @@
-"""A2C: synchronous advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783), one gradient step a batch.
+"""A2C: synchronous advantage actor-critic (Mnih et al. 2016, arXiv 1602.01783), one step of the actor a batch.
 
-Read from top to bottom: what a batch is, the three losses with their formulas, the step, and what is saved.
+Read from top to bottom: what a batch is, the losses with their formulas, the two kinds of step (the first-order one as
+published, and the natural one of ACKTR and TRPO: Wu et al. 2017, arXiv 1708.05144; Schulman et al. 2015, arXiv
+1502.05477), and the schedules.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from sim2real.a2c.backend import keras, tf
+from sim2real.a2c.batch import Batch, Data
 from sim2real.a2c.config import A2CConfig
+from sim2real.a2c.distributions import Gaussian, distribution_of
+from sim2real.a2c.learner_state import load_state, save_state
+from sim2real.a2c.natural import conjugate_gradient, dot, fisher_product
 from sim2real.a2c.network import ActorCritic, NumpyActorCritic, RunningNorm
 from sim2real.a2c.returns import gae
-from sim2real.errors import TrainingError
 from sim2real.policy import normalize
+from sim2real.tasks import Mirror
 
 Array = NDArray[np.float64]
-LOG_2PI = float(np.log(2.0 * np.pi))
-
-
-@dataclass
-class Batch:
-    """What the worlds did under one snapshot of the policy; arrays begin with (n_steps, n_worlds).
-
-    observation (..., n_in) raw; action (...) int or (..., n_out); reward (...); ended, terminated (...)
-    value (...): V of each observation; next_value (...): V of what followed, as `returns.gae` wants it
-    """
-
-    observation: NDArray[np.float32]
-    action: NDArray[np.generic]
-    reward: Array
-    ended: NDArray[np.bool_]
-    value: Array
-    next_value: Array
-
-
-def log_prob_categorical(logits: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
-    """log pi(a|s) = logits[a] - log sum_k exp(logits[k]): (n,)."""
-    return -tf.nn.sparse_softmax_cross_entropy_with_logits(labels=action, logits=logits)
-
-
-def entropy_categorical(logits: tf.Tensor) -> tf.Tensor:
-    """H = -sum_k p_k log p_k: (n,) [nat]."""
-    log_p = tf.nn.log_softmax(logits)
-    return -tf.reduce_sum(tf.exp(log_p) * log_p, axis=-1)
-
-
-def log_prob_gaussian(mean: tf.Tensor, log_std: tf.Tensor, action: tf.Tensor) -> tf.Tensor:
-    """log pi(a|s) = sum_i -(a_i - mu_i)^2 / (2 sigma_i^2) - log sigma_i - log(2 pi) / 2: (n,)."""
-    z = (action - mean) * tf.exp(-log_std)
-    return tf.reduce_sum(-0.5 * tf.square(z) - log_std - 0.5 * LOG_2PI, axis=-1)
-
-
-def entropy_gaussian(log_std: tf.Tensor) -> tf.Tensor:
-    """H = sum_i log sigma_i + (1 + log 2 pi) / 2: scalar [nat]."""
-    return tf.reduce_sum(log_std + 0.5 * (1.0 + LOG_2PI))
+FASTER = 1.5  # factor of a learning rate that follows the measured KL
+TOO_FAR = 1.5  # share of max_kl up to which a natural step is left as it is
 
 
 def policy_loss(log_prob: tf.Tensor, advantage: tf.Tensor) -> tf.Tensor:
@@ -70,114 +39,196 @@ def value_loss(value: tf.Tensor, returns: tf.Tensor) -> tf.Tensor:
 
 
 class A2C:
-    """The learner: network, optimizer, observation statistics, and one compiled update."""
+    """The learner: networks, optimizer, statistics of observations and returns, and one compiled update."""
 
-    def __init__(self, n_in: int, n_out: int, discrete: bool, config: A2CConfig, total_updates: int, seed: int) -> None:
-        self.config, self.discrete = config, discrete
-        self.network = ActorCritic(n_in, n_out, config, discrete, seed)
-        rate: float | keras.optimizers.schedules.LearningRateSchedule = config.learning_rate
-        if config.schedule == "linear":
-            rate = keras.optimizers.schedules.PolynomialDecay(
-                config.learning_rate, max(1, total_updates), end_learning_rate=0.0
-            )
-        makers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
-        self.optimizer = makers[config.optimizer](rate)
-        self.optimizer.build(self.network.trainable_variables)
-        self.norm = RunningNorm(n_in)
-        self.skipped = 0  # updates left out because a gradient was not finite
-        self._update = tf.function(self._update_step, reduce_retracing=True)
+    def __init__(
+        self, n_in: int, n_privileged: int, actions: gymnasium.Space[Any], config: A2CConfig, updates: int, seed: int,
+        mirror: Mirror | None = None,
+    ) -> None:  # fmt: skip
+        """updates: of the whole run, for the schedules; mirror: the symmetry to learn from, if there is one."""
+        self.config, self._total, self._seed, self._mirror = config, max(1, updates), seed, mirror
+        self.distribution = distribution_of(actions)
+        k = self.distribution.k if isinstance(self.distribution, Gaussian) and config.std == "independent" else 0
+        n_out = self.distribution.size - k
+        self.network = ActorCritic(n_in, n_privileged, n_out, config, seed, n_std=k, mirror=mirror)
+        self.optimizer = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[config.optimizer](
+            config.learning_rate
+        )
+        self.natural = config.actor_step == "natural"
+        mine, critics = self.network.actor_variables, self.network.critic_variables
+        self._learned = critics if self.natural else [*mine, *critics]
+        self.optimizer.build(self._learned)
+        self.norm, self.return_norm = RunningNorm(n_in + n_privileged), RunningNorm(1)
+        self.updates = self.skipped = 0  # skipped: updates left out because a gradient was not finite
+        self.rate = 1.0  # what the learning rate and max_kl are multiplied by
+        self._update = tf.function(self._natural_update if self.natural else self._first_order_update, autograph=False)
 
     def snapshot(self) -> NumpyActorCritic:
         """Return the present policy and critic for acting in numpy."""
         return self.network.snapshot()
 
-    def normalize(self, observation: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return what the network sees of raw observations (n, n_in)."""
+    def normalize(self, seen: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return what the networks get of what is seen (n, n_in + n_privileged)."""
         if not self.config.normalize_observation:
-            return np.asarray(observation, np.float32)
-        return normalize(np.asarray(observation, np.float64), self.norm.mean, self.norm.std)
+            return np.asarray(seen, np.float32)
+        return normalize(np.asarray(seen, np.float64), self.norm.mean, self.norm.std)
+
+    def value(self, actor: NumpyActorCritic, seen: NDArray[np.float32]) -> Array:
+        """Return the values (n,) of normalized observations under a snapshot, in the unit of rewards."""
+        value = actor.value(seen).astype(np.float64)
+        return value * self.return_norm.std + self.return_norm.mean if self.config.normalize_return else value
 
     def learn(self, batch: Batch) -> dict[str, float]:
-        """Take one gradient step on a batch and return the losses. A step that is not finite is skipped and counted."""
+        """Take one step of actor and critic and return the losses. A step that is not finite is skipped and counted."""
         config = self.config
         advantage, returns = gae(batch.reward, batch.value, batch.next_value, batch.ended, config.gamma, config.lam)
         if config.normalize_advantage:
-            advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
+            with np.errstate(invalid="ignore", over="ignore"):  # what is not finite makes the step be skipped
+                advantage = (advantage - advantage.mean()) / (advantage.std() + 1e-8)
         n = batch.reward.size
-        observation = batch.observation.reshape(n, -1)
-        action = batch.action.reshape(n, *batch.action.shape[2:])
-        inputs = (
-            self.normalize(observation),
-            action.astype(np.int32 if self.discrete else np.float32),
-            advantage.astype(np.float32).ravel(),
-            returns.astype(np.float32).ravel(),
-        )
-        metrics = {name: float(v) for name, v in self._update(*(tf.constant(a) for a in inputs)).items()}
-        skipped = bool(metrics.pop("skipped"))
-        self.skipped += skipped
-        if config.normalize_observation and not skipped and np.isfinite(observation).all():
-            self.norm.update(observation)
+        seen, action = batch.seen.reshape(n, -1), batch.action.reshape(n, *batch.action.shape[2:])
+        target = (returns - self.return_norm.mean) / self.return_norm.std if config.normalize_return else returns
+        # Shuffled, so that any part of the batch is a fair sample of it.
+        order = np.random.default_rng([self._seed, self.updates]).permutation(n)
+        action = action.astype(np.float32 if isinstance(self.distribution, Gaussian) else np.int32)
+        arrays = (self.normalize(seen), action, advantage.astype(np.float32).ravel(), target.astype(np.float32).ravel())
+        knobs = np.float32(config.max_kl * self.rate), np.float32(self.entropy_weight)
+        self.optimizer.learning_rate.assign(self.learning_rate)
+        data = (*(array[order] for array in arrays), *knobs)
+        results = self._update(Data(*(tf.constant(array) for array in data)))
+        metrics = {name: float(value) for name, value in results.items()}
+        finite = not metrics.pop("skipped")
+        self.updates, self.skipped = self.updates + 1, self.skipped + (not finite)
+        self._narrow()
+        if finite and np.isfinite(seen).all():
+            self._follow(seen, returns, metrics["kl"])
         variance = returns.var()
         metrics["explained_variance"] = float(1.0 - (returns - batch.value).var() / variance) if variance > 0 else 0.0
         return metrics
 
-    def _update_step(
-        self, observation: tf.Tensor, action: tf.Tensor, advantage: tf.Tensor, returns: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        """L = w_pi L_pi + w_V L_V - w_H H, its gradient clipped to a global norm, one optimizer step."""
-        config = self.config
-        with tf.GradientTape() as tape:
-            output, value = self.network(observation)
-            if self.discrete:
-                log_prob, entropy = log_prob_categorical(output, action), tf.reduce_mean(entropy_categorical(output))
-            else:
-                log_std = tf.convert_to_tensor(self.network.log_std)
-                log_prob, entropy = log_prob_gaussian(output, log_std, action), entropy_gaussian(log_std)
-            losses = {
-                "policy_loss": policy_loss(log_prob, advantage),
-                "value_loss": value_loss(value, returns),
-                "entropy": entropy,
-            }
-            total = (
-                config.policy_weight * losses["policy_loss"]
-                + config.value_weight * losses["value_loss"]
-                - config.entropy_weight * entropy
-            )
-        variables = self.network.trainable_variables
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(total, variables), config.max_grad_norm)
-        # One NaN under Adam stays in its moments for ever, so such a step must not reach the optimizer.
-        finite = tf.math.is_finite(norm)
-        tf.cond(finite, lambda: self._apply(gradients, variables), lambda: tf.constant(False))
-        return {**losses, "grad_norm": norm, "skipped": tf.cast(tf.logical_not(finite), tf.float32)}
+    def _narrow(self) -> None:
+        """Let a deviation that is set, not learned, fall: log sigma is linear in the share of the run that is left."""
+        first, last = self.config.initial_std, self.config.final_std
+        if self.network.log_std is not None and last is not None:
+            log_std = np.log(last) + self._left * np.log(first / last)
+            self.network.log_std.assign(np.full(self.network.log_std.shape, log_std, np.float32))
 
-    def _apply(self, gradients: list[tf.Tensor], variables: list[tf.Variable]) -> tf.Tensor:
-        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+    def _follow(self, seen: NDArray[np.floating], returns: Array, kl: float) -> None:
+        """Let statistics, and a rate that follows the measured KL, take up what a batch has shown."""
+        self.norm.update(seen if self._mirror is None else np.concatenate([seen, self._mirror.image(seen)]))
+        self.return_norm.update(returns.reshape(-1, 1))
+        if self.config.schedule == "kl":
+            wanted = self.config.max_kl
+            self.rate *= 1 / FASTER if kl > 2 * wanted else FASTER if kl < wanted / 2 else 1.0
+
+    def _first_order_update(self, data: Data) -> dict[str, tf.Tensor]:
+        """L = w_pi L_pi + w_V L_V - w_H H, its gradient clipped to a global norm, one optimizer step."""
+        config, family = self.config, self.distribution
+        with tf.GradientTape() as tape:
+            output, value = self.network.both(data.seen)
+            losses = self._losses(output, value, data)
+            total = config.policy_weight * losses["policy_loss"] + config.value_weight * losses["value_loss"]
+            total -= data.entropy_weight * losses["entropy"]
+        finite, norm = self._descend(tape.gradient(total, self._learned))
+        some = max(1, int(config.fisher_share * data.seen.shape[0]))
+        kl = tf.reduce_mean(family.kl(output[:some], self.network.act(data.seen[:some])))
+        return {**losses, "grad_norm": norm, "kl": kl, "skipped": tf.logical_not(finite)}
+
+    def _natural_update(self, data: Data) -> dict[str, tf.Tensor]:
+        """Move the actor along F^-1 grad(L_pi - w_H H) until the policy has changed by max_kl; fit the critic apart."""
+        config, family, variables = self.config, self.distribution, self.network.actor_variables
+        with tf.GradientTape() as tape:
+            losses = self._losses(*self.network.both(data.seen), data)
+            total = losses["policy_loss"] - data.entropy_weight * losses["entropy"]
+        gradient = tape.gradient(total, variables)
+        some = data.seen[: max(1, int(config.fisher_share * data.seen.shape[0]))]
+        product = fisher_product(lambda: self.network.act(some), variables, family, config.damping)
+        direction = conjugate_gradient(product, gradient, config.cg_iterations)
+        length = tf.sqrt(2.0 * data.max_kl / (dot(direction, product(direction)) + 1e-12))
+        finite = data.is_finite() & tf.math.is_finite(length) & tf.math.is_finite(dot(direction, direction))
+        step = [tf.where(finite, length * d, 0.0) for d in direction]
+        before = self.network.act(some)
+        for variable, part in zip(variables, step, strict=True):
+            variable.assign_sub(part)
+        kl = tf.reduce_mean(family.kl(before, self.network.act(some)))
+        # Where the quadratic model was too bold, part of the step is taken back; where nothing can be said of it, all.
+        excess = 1.0 - tf.minimum(1.0, tf.sqrt(TOO_FAR * data.max_kl / tf.maximum(kl, 1e-12)))
+        excess = tf.where(tf.math.is_finite(kl), excess, 1.0)
+        for variable, part in zip(variables, step, strict=True):
+            variable.assign_add(excess * part)
+        fitted, norm = self._fit_critic(data.seen, data.returns, finite)
+        return {**losses, "grad_norm": norm, "kl": kl, "skipped": tf.logical_not(fitted)}
+
+    def _fit_critic(self, seen: tf.Tensor, returns: tf.Tensor, finite: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Descend on L_V, several passes of minibatches while all is finite; return if it was, and the last norm."""
+        parts = min(self.config.critic_parts, seen.shape[0])
+        rows, last = seen.shape[0] // parts, parts * self.config.critic_passes
+
+        def fit(k: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            some = slice(rows * (k % parts), rows * (k % parts + 1))
+            with tf.GradientTape() as tape:
+                loss = value_loss(self.network.value(seen[some]), returns[some])
+            fitted, norm = self._descend(tape.gradient(loss, self._learned))
+            return k + 1, fitted, norm
+
+        # A loop in the graph: unrolled, it would take seconds to trace.
+        _, fitted, norm = tf.while_loop(lambda k, fitted, _: (k < last) & fitted, fit, (0, finite, 0.0))
+        return fitted, norm
+
+    def _losses(self, output: tf.Tensor, value: tf.Tensor, data: Data) -> dict[str, tf.Tensor]:
+        return {
+            "policy_loss": policy_loss(self.distribution.log_prob(output, data.action), data.advantage),
+            "value_loss": value_loss(value, data.returns),
+            "entropy": tf.reduce_mean(self.distribution.entropy(output)),
+        }
+
+    def _descend(self, gradient: list[tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        """Take one optimizer step unless the gradient is not finite; return whether, and the gradient's norm."""
+        gradient, norm = tf.clip_by_global_norm(gradient, self.config.max_grad_norm)
+        finite = tf.math.is_finite(norm)  # one NaN under Adam stays in its moments for ever
+        tf.cond(finite, lambda: self._apply(gradient), lambda: tf.constant(False))
+        return finite, norm
+
+    def _apply(self, gradient: list[tf.Tensor]) -> tf.Tensor:
+        self.optimizer.apply_gradients(zip(gradient, self._learned, strict=True))
         return tf.constant(True)
+
+    @property
+    def _left(self) -> float:
+        """Share of the run that is left."""
+        return max(0.0, 1.0 - self.updates / self._total)
 
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
-        return float(self.optimizer.learning_rate)
+        falling = self._left if self.config.schedule == "linear" else 1.0
+        return self.config.learning_rate * self.rate * falling
 
-    def save(self, path: Path) -> None:
-        """Write everything that learning needs to go on, as one .npz of plain arrays (no pickle)."""
-        arrays: dict[str, Any] = {f"network/{k}": v.numpy() for k, v in enumerate(self.network.variables)}
-        arrays |= {f"optimizer/{k}": v.numpy() for k, v in enumerate(self.optimizer.variables)}
-        arrays |= {"norm/mean": self.norm.mean, "norm/var": self.norm.var, "norm/count": np.array(self.norm.count)}
-        np.savez(path, **arrays, skipped=np.array(self.skipped))
+    @property
+    def entropy_weight(self) -> float:
+        """The weight of the entropy in the next update."""
+        first, last = self.config.entropy_weight, self.config.entropy_final
+        return first if last is None else last + (first - last) * self._left
 
-    def load(self, path: Path) -> None:
+    def scale_rate(self, factor: float) -> None:
+        """Multiply the learning rate, and the length of natural steps, by `factor` from now on."""
+        self.rate *= factor
+
+    @property
+    def _variables(self) -> dict[str, list[Any]]:
+        network = [*self.network.actor_variables, *self.network.critic_variables]
+        return {"network": network, "optimizer": self.optimizer.variables}
+
+    @property
+    def _norms(self) -> dict[str, RunningNorm]:
+        return {"norm": self.norm, "returns": self.return_norm}
+
+    def save(self, path: Path | BinaryIO) -> None:
+        """Write everything that learning needs to go on."""
+        save_state(path, self._variables, self._norms, (self.updates, self.skipped, self.rate))
+
+    def load(self, path: Path | BinaryIO) -> None:
         """Restore what `save` wrote; raise TrainingError if it is of another network."""
-        variables = {f"network/{k}": v for k, v in enumerate(self.network.variables)}
-        variables |= {f"optimizer/{k}": v for k, v in enumerate(self.optimizer.variables)}
-        with np.load(path, allow_pickle=False) as arrays:
-            norm = {"norm/mean": self.norm.mean, "norm/var": self.norm.var}
-            fits = set(arrays) == {*variables, *norm, "norm/count", "skipped"}
-            if not fits or any(arrays[name].shape != tuple(v.shape) for name, v in (variables | norm).items()):
-                raise TrainingError(
-                    f"{path}: is a checkpoint of another network; resume with the settings it was made with"
-                )
-            for name, variable in variables.items():
-                variable.assign(arrays[name])
-            self.norm.mean, self.norm.var = arrays["norm/mean"], arrays["norm/var"]
-            self.norm.count, self.skipped = float(arrays["norm/count"]), int(arrays["skipped"])
+        updates, skipped, self.rate = load_state(path, self._variables, self._norms, 3)
+        self.updates, self.skipped = int(updates), int(skipped)
+        self._narrow()

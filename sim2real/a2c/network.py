@@ -1,6 +1,6 @@
 """Actor and critic as Keras layers for learning, and in numpy for acting: a TensorFlow call takes 50 times longer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,47 +9,91 @@ from numpy.typing import NDArray
 from sim2real.a2c.backend import keras, tf
 from sim2real.a2c.config import A2CConfig
 from sim2real.policy import ACTIVATIONS
+from sim2real.tasks import Mirror
 
 Float32 = NDArray[np.float32]
 
 
-class ActorCritic(keras.Model):
-    """Observation (n, n_in) -> actor output (n, n_out) and value (n,).
+class ActorCritic:
+    """What the actor sees, (n, n_in), and what the critic sees besides, (n, n_privileged), to output and value.
 
-    The actor's output is the mean of a Gaussian with state-independent deviation, or the logits of a categorical.
+    The actor's output names a distribution (see `distributions`). For a Gaussian whose deviation does not depend on the
+    state, `n_std` further numbers are the same for all observations: the logarithms of the deviations.
     """
 
-    def __init__(self, n_in: int, n_out: int, config: A2CConfig, discrete: bool, seed: int) -> None:
-        super().__init__()
-        self.shared, self.activation = config.shared, config.activation
+    def __init__(
+        self, n_in: int, n_privileged: int, n_out: int, config: A2CConfig, seed: int, *, n_std: int = 0,
+        mirror: Mirror | None = None,
+    ) -> None:  # fmt: skip
+        """n_out: numbers that depend on the state; n_std: numbers that do not, and follow them.
+
+        mirror: the actor is made symmetric: half of what it says, and half of the mirror image of what it says in the
+        mirror (a Gaussian's mean; its deviation is of each pair the same)
+        """
+        self._mirror = mirror
+        self.n_in, self.shared, self.activation = n_in, config.shared, config.activation
         self._seeds = iter(np.random.default_rng(seed).integers(2**31, size=64).tolist())
-        trunk_gain = 2**0.5
-        self.actor_layers = [self._dense(w, config.activation, config.init, trunk_gain) for w in config.hidden]
-        self.critic_layers = (
-            self.actor_layers
-            if self.shared
-            else [self._dense(w, config.activation, config.init, trunk_gain) for w in config.hidden]
-        )
-        self.actor_head = self._dense(n_out, None, config.init, 0.01)
-        self.critic_head = self._dense(1, None, config.init, 1.0)
-        self.log_std = self.add_weight(
-            name="log_std",
-            shape=(n_out,),
-            initializer=keras.initializers.Constant(np.log(config.initial_std)),
-            trainable=not discrete,
-        )
-        self(tf.zeros((1, n_in)))
+        self._config = config
+        self.actor_layers = self._layers(n_in, config.hidden)
+        critic_widths = config.critic_hidden or config.hidden
+        self.critic_layers = self.actor_layers if self.shared else self._layers(n_in + n_privileged, critic_widths)
+        self.actor_head = self._dense([n_in, *config.hidden][-1], n_out, None, 0.01)
+        self.critic_head = self._dense([n_in + n_privileged, *critic_widths][-1], 1, None, 1.0)
+        initial = np.full(n_std, np.log(config.initial_std), np.float32)
+        self.log_std = keras.Variable(initial, name="log_std") if n_std else None
 
-    def _dense(self, width: int, activation: str | None, init: str, gain: float) -> keras.layers.Dense:
+    def _layers(self, n_in: int, widths: Sequence[int]) -> list[keras.layers.Dense]:
+        ends = zip([n_in, *widths], widths, strict=False)
+        return [self._dense(a, b, self._config.activation, 2**0.5) for a, b in ends]
+
+    def _dense(self, n_in: int, width: int, activation: str | None, gain: float) -> keras.layers.Dense:
         seed = next(self._seeds)
-        kernel = keras.initializers.HeNormal(seed) if init == "he_normal" else keras.initializers.Orthogonal(gain, seed)
-        return keras.layers.Dense(width, activation=activation, kernel_initializer=kernel)
+        he = self._config.init == "he_normal"
+        kernel = keras.initializers.HeNormal(seed) if he else keras.initializers.Orthogonal(gain, seed)
+        layer = keras.layers.Dense(width, activation=activation, kernel_initializer=kernel)
+        layer.build((None, n_in))
+        return layer
 
-    def call(self, observation: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Return actor output (n, n_out) and value (n,)."""
-        features = _through(self.actor_layers, observation)
-        value_features = features if self.shared else _through(self.critic_layers, observation)
-        return self.actor_head(features), self.critic_head(value_features)[:, 0]
+    @property
+    def actor_variables(self) -> list[keras.Variable]:
+        """What the actor learns, with the shared trunk if there is one."""
+        learned = self.log_std is not None and self._config.final_std is None
+        own = [self.log_std] if learned else []
+        return [*_weights([*self.actor_layers, self.actor_head]), *own]
+
+    @property
+    def critic_variables(self) -> list[keras.Variable]:
+        """What the critic learns apart from the actor."""
+        return _weights([*([] if self.shared else self.critic_layers), self.critic_head])
+
+    def act(self, seen: tf.Tensor) -> tf.Tensor:
+        """Return the actor's output (n, size) from what is seen (n, n_in or more)."""
+        watched = seen[:, : self.n_in]
+        output, mirror = self._output(_through(self.actor_layers, watched)), self._mirror
+        if mirror is None:
+            return output
+        image = tf.gather(watched, mirror.seen, axis=1) * mirror.seen_sign.astype(np.float32)
+        answer = self._output(_through(self.actor_layers, image))
+        places, sign = _paired(mirror, self.log_std is not None)
+        return 0.5 * (output + tf.gather(answer, places, axis=1) * sign)
+
+    def value(self, seen: tf.Tensor) -> tf.Tensor:
+        """Return the critic's value (n,) from all that is seen (n, n_in + n_privileged)."""
+        return self.critic_head(_through(self.critic_layers, seen))[:, 0]
+
+    def both(self, seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return output and value; a shared trunk is passed through once."""
+        if not self.shared:
+            return self.act(seen), self.value(seen)
+        features = _through(self.actor_layers, seen)
+        return self._output(features), self.critic_head(features)[:, 0]
+
+    def _output(self, features: tf.Tensor) -> tf.Tensor:
+        output = self.actor_head(features)
+        if self.log_std is None:
+            return output
+        rows = tf.shape(output)[0]
+        return tf.concat([output, tf.broadcast_to(self.log_std.value[None], [rows, self.log_std.shape[0]])], axis=1)
 
     def snapshot(self) -> "NumpyActorCritic":
         """Return the present weights for acting."""
@@ -57,7 +101,37 @@ class ActorCritic(keras.Model):
             [(layer.kernel.numpy(), layer.bias.numpy()) for layer in [*trunk, head]]
             for trunk, head in ((self.actor_layers, self.actor_head), (self.critic_layers, self.critic_head))
         )
-        return NumpyActorCritic(actor, critic, self.log_std.numpy(), self.activation, self.shared)
+        log_std = np.zeros(0, np.float32) if self.log_std is None else self.log_std.numpy()
+        if self._mirror is not None:
+            actor = _doubled(actor, self._mirror)
+            log_std = 0.5 * (log_std + log_std[self._mirror.acts]) if len(log_std) else log_std
+        return NumpyActorCritic(actor, critic, log_std, ACTIVATIONS[self.activation], self.n_in)
+
+
+def _paired(mirror: Mirror, gaussian: bool) -> tuple[NDArray[np.intp], Float32]:
+    """Return where each number of an actor's output is found in the mirror, and its sign; deviations have none."""
+    places, sign = mirror.acts, mirror.acts_sign.astype(np.float32)
+    if not gaussian:
+        return places, sign
+    return np.concatenate([places, len(places) + places]), np.concatenate([sign, np.ones_like(sign)])
+
+
+def _doubled(layers: Sequence[tuple[Float32, Float32]], mirror: Mirror) -> list[tuple[Float32, Float32]]:
+    """Return the symmetric actor as one plain network of twice the width: itself, and beside it what sees the image."""
+    (first, bias), *middle, (last, last_bias) = layers
+    seen_sign, acts_sign = mirror.seen_sign.astype(np.float32), mirror.acts_sign.astype(np.float32)
+    seeing_image = np.zeros_like(first)
+    seeing_image[mirror.seen] = first * seen_sign[:, None]
+    doubled = [(np.concatenate([first, seeing_image], axis=1), np.concatenate([bias, bias]))]
+    for weight, b in middle:
+        nothing = np.zeros_like(weight)
+        doubled.append((np.block([[weight, nothing], [nothing, weight]]), np.concatenate([b, b])))
+    answer, answer_bias = last[:, mirror.acts] * acts_sign, last_bias[mirror.acts] * acts_sign
+    return [*doubled, (0.5 * np.concatenate([last, answer]), 0.5 * (last_bias + answer_bias))]
+
+
+def _weights(layers: Sequence[keras.layers.Layer]) -> list[keras.Variable]:
+    return [variable for layer in layers for variable in layer.trainable_variables]
 
 
 def _through(layers: Sequence[keras.layers.Layer], x: tf.Tensor) -> tf.Tensor:
@@ -68,32 +142,31 @@ def _through(layers: Sequence[keras.layers.Layer], x: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class NumpyActorCritic:
-    """The same function as ActorCritic, on numpy: layers as (weight (in, out), bias (out,)) pairs, single precision."""
+    """The same functions as ActorCritic's, on numpy: layers as (weight (in, out), bias (out,)), single precision."""
 
     actor: Sequence[tuple[Float32, Float32]]
     critic: Sequence[tuple[Float32, Float32]]
     log_std: Float32
-    activation: str
-    shared: bool
+    activation: Callable[[Float32], Float32]
+    n_in: int
 
-    def __call__(self, observation: Float32) -> tuple[Float32, Float32]:
-        """Return actor output (n, n_out) and value (n,)."""
-        features = self._trunk(self.actor, observation)
-        weight, bias = self.actor[-1]
-        output = features @ weight + bias
-        return output, self.value(observation, features if self.shared else None)
+    def act(self, seen: Float32) -> Float32:
+        """Return the actor's output (n, size) from what is seen (n, n_in or more)."""
+        output = self._through(self.actor, seen[:, : self.n_in])
+        if not len(self.log_std):
+            return output
+        return np.concatenate([output, np.broadcast_to(self.log_std, (len(output), len(self.log_std)))], axis=1)
 
-    def value(self, observation: Float32, features: Float32 | None = None) -> Float32:
-        """Return the value (n,)."""
-        features = self._trunk(self.critic, observation) if features is None else features
-        weight, bias = self.critic[-1]
-        value: Float32 = (features @ weight + bias)[:, 0]
-        return value
+    def value(self, seen: Float32) -> Float32:
+        """Return the critic's value (n,) from all that is seen."""
+        return self._through(self.critic, seen)[:, 0]
 
-    def _trunk(self, layers: Sequence[tuple[Float32, Float32]], x: Float32) -> Float32:
+    def _through(self, layers: Sequence[tuple[Float32, Float32]], x: Float32) -> Float32:
         for weight, bias in layers[:-1]:
-            x = ACTIVATIONS[self.activation](x @ weight + bias)
-        return x
+            x = self.activation(x @ weight + bias)
+        weight, bias = layers[-1]
+        output: Float32 = x @ weight + bias
+        return output
 
 
 class RunningNorm:

@@ -5,12 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import gymnasium
 import numpy as np
+from gymnasium.spaces import flatdim
 from gymnasium.vector import VectorEnv
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
-from sim2real.a2c.agent import A2C, Batch
+from randomization import stream
+from sim2real.a2c.agent import A2C
+from sim2real.a2c.batch import Batch
 from sim2real.a2c.network import NumpyActorCritic
 
 Array = NDArray[np.float64]
@@ -38,61 +41,59 @@ class Ended(NamedTuple):
 
 
 class Group:
-    """Some worlds stepped by one thread, with random numbers of their own; the first has the number `first_world`.
+    """Some worlds stepped by one thread, with random numbers of their own; `restart` begins their first episodes.
 
+    number: of this group among the others; first_world: the number of its first world
     ended: the episodes that ended in the last batch
     """
 
-    def __init__(
-        self, envs: VectorEnv[Any, Any, Any], rng: np.random.Generator, seed: int, first_world: int = 0
-    ) -> None:
-        self.envs, self._rng, self._first = envs, rng, first_world
+    def __init__(self, envs: VectorEnv[Any, Any, Any], number: int = 0, first_world: int = 0) -> None:
+        self.envs, self._number, self._first = envs, number, first_world
         self.episodes = Episodes()
         self.ended: list[Ended] = []
         self.reward_terms: dict[str, float] = {}
-        self._discrete = isinstance(envs.single_action_space, gymnasium.spaces.Discrete)
-        self._observation, _ = envs.reset(seed=seed)
-        self._return = np.zeros(envs.num_envs)
-        self._length = np.zeros(envs.num_envs, dtype=np.int64)
+
+    def restart(self, seed: int) -> None:
+        """Begin new episodes in all worlds, with every random number derived from `seed`."""
+        self._rng = stream(seed, "actions", self._number)
+        observation, infos = self.envs.reset(seed=seed)
+        self._seen = _seen(observation, infos.get("privileged"))
+        self._return = np.zeros(self.envs.num_envs)
+        self._length = np.zeros(self.envs.num_envs, dtype=np.int64)
+
+    @property
+    def n_privileged(self) -> int:
+        """Numbers that only the critic sees."""
+        return int(self._seen.shape[1]) - flatdim(self.envs.single_observation_space)
 
     def collect(self, agent: A2C, actor: NumpyActorCritic, horizon: int) -> Batch:
         """Run `horizon` steps under one snapshot of the policy."""
         self.ended = []
-        rows: list[tuple[Any, ...]] = []
+        n = self.envs.num_envs
+        seen = np.empty((horizon + 1, n, self._seen.shape[1]), np.float32)
+        rewards, ends = np.empty((horizon, n)), np.empty((horizon, n), bool)
+        actions, cuts = [], []
         term_sums: dict[str, float] = {}
-        for _ in range(horizon):
-            observation = self._observation
-            output, value = actor(agent.normalize(observation))
-            action = self._sample(output, actor.log_std)
-            self._observation, reward, terminated, truncated, infos = self.envs.step(action)
-            ended = terminated | truncated
-            # V of the state after a step that ended an episode: 0 where it terminated, whether or not time was up too.
-            next_value = np.zeros(len(ended))
+        for t in range(horizon):
+            seen[t] = self._seen
+            action = agent.distribution.sample(actor.act(agent.normalize(self._seen)), self._rng)
+            observation, rewards[t], terminated, truncated, infos = self.envs.step(action)
+            self._seen = _seen(observation, infos.get("privileged"))
+            ends[t] = terminated | truncated
             if (cut := truncated & ~terminated).any():
-                next_value[cut] = actor.value(agent.normalize(np.stack(infos["final_obs"][cut])))
-            rows.append((observation, action, reward, ended, value, next_value))
-            self._count(reward, ended, infos)
+                cuts.append((t, cut, _seen(_stack(infos["final_obs"], cut), infos.get("final_privileged"), cut)))
+            actions.append(action)
+            self._count(rewards[t], ends[t], infos)
             for name, values in infos.get("reward_terms", {}).items():
                 term_sums[name] = term_sums.get(name, 0.0) + float(values.mean())
         self.reward_terms = {name: total / horizon for name, total in term_sums.items()}
-        observations, actions, rewards, ends, values, next_values = (
-            np.stack(column) for column in zip(*rows, strict=True)
-        )
-        following = np.concatenate([values[1:], actor.value(agent.normalize(self._observation))[None]])
-        return Batch(
-            observations,
-            actions,
-            rewards.astype(np.float64),
-            ends,
-            values.astype(np.float64),
-            np.where(ends, next_values, following),
-        )
-
-    def _sample(self, output: NDArray[np.float32], log_std: NDArray[np.float32]) -> NDArray[Any]:
-        if self._discrete:
-            gumbel = self._rng.gumbel(size=output.shape)  # argmax(logits + Gumbel noise) is a categorical draw
-            return np.asarray((output + gumbel).argmax(axis=1))
-        return np.asarray(output + np.exp(log_std) * self._rng.standard_normal(output.shape, dtype=np.float32))
+        seen[horizon] = self._seen
+        values = agent.value(actor, agent.normalize(seen.reshape(-1, seen.shape[2]))).reshape(horizon + 1, n)
+        # V of the state after a step that ended an episode: 0 where it terminated, whether or not time was up too.
+        next_value = np.where(ends, 0.0, values[1:])
+        for t, cut, last in cuts:
+            next_value[t, cut] = agent.value(actor, agent.normalize(last))
+        return Batch(seen[:-1], np.stack(actions), rewards, ends, values[:-1], next_value)
 
     def _count(self, reward: Array, ended: NDArray[np.bool_], infos: dict[str, Any]) -> None:
         self._return += reward
@@ -110,13 +111,27 @@ class Group:
         self._return[ended], self._length[ended] = 0.0, 0
 
 
+def _seen(
+    observation: NDArray[np.floating], privileged: NDArray[np.float32] | None, worlds: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32]:
+    """Return what the critic sees: observations, and beside them what only a simulator knows, of some `worlds`."""
+    if privileged is None:
+        return np.asarray(observation, np.float32)
+    return np.concatenate([observation, privileged if worlds is None else privileged[worlds]], axis=1, dtype=np.float32)
+
+
+def _stack(final: NDArray[Any], worlds: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Return the last observations of some worlds, which Gymnasium's own environments give as an array of objects."""
+    return np.stack(list(final[worlds]))
+
+
 def greedy_returns(agent: A2C, envs: VectorEnv[Any, Any, Any], seed: int) -> Array:
     """Run one episode in each world with the policy's most likely actions; return what each brought: (n_worlds,)."""
     actor, returns, running = agent.snapshot(), np.zeros(envs.num_envs), np.ones(envs.num_envs, bool)
-    observation, _ = envs.reset(seed=seed)
+    observation, infos = envs.reset(seed=seed)
     while running.any():
-        output, _ = actor(agent.normalize(observation))
-        observation, reward, terminated, truncated, _ = envs.step(output.argmax(axis=1) if agent.discrete else output)
+        output = actor.act(agent.normalize(_seen(observation, infos.get("privileged"))))
+        observation, reward, terminated, truncated, infos = envs.step(agent.distribution.mode(output))
         returns += reward * running
         running &= ~(terminated | truncated)
     return returns
@@ -127,12 +142,19 @@ class Collector:
 
     def __init__(self, groups: list[Group]) -> None:
         self.groups = groups
+        # The groups' threads fill the cores already; a product of matrices on more of them makes each wait for another.
+        self._one_thread_each = threadpool_limits(1, user_api="blas")
         self._threads = ThreadPoolExecutor(len(groups))
 
     @property
     def n_worlds(self) -> int:
         """Worlds in all groups."""
         return sum(g.envs.num_envs for g in self.groups)
+
+    def restart(self, seed: int) -> None:
+        """Begin new episodes in all worlds, with every random number derived from `seed`."""
+        for _ in self._threads.map(lambda g: g.restart(seed), self.groups):
+            pass
 
     def collect(self, agent: A2C, horizon: int) -> Batch:
         """Run `horizon` steps in every world."""
@@ -162,5 +184,6 @@ class Collector:
     def close(self) -> None:
         """End the threads and release all worlds."""
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._one_thread_each.restore_original_limits()
         for group in self.groups:
             group.envs.close()

@@ -1,9 +1,14 @@
-"""A metrics writer for TensorBoard: train/, rollout/ and time/ as they come, randomization/ once as text."""
+"""A metrics writer for TensorBoard: train/, rollout/, time/, evaluation/ as they come, randomization/ for the worlds.
+
+Under randomization/ stand the laws of what varies, once as text, and how far the ranges have widened.
+"""
 
 from pathlib import Path
 
 from randomization import Randomization
 from sim2real.a2c.backend import tf
+
+NAMESPACES = {"widening": "randomization"}  # what goes under another name than the learning curve has it
 
 
 class TensorBoard:
@@ -20,5 +25,11 @@ class TensorBoard:
         """Write figures by name after `step` control steps."""
         with self._writer.as_default(step=step):
             for name, value in metrics.items():
-                tf.summary.scalar(name, value)
+                tf.summary.scalar(tag(name), value)
         self._writer.flush()
+
+
+def tag(name: str) -> str:
+    """Return the name of a figure in TensorBoard."""
+    namespace, _, rest = name.partition("/")
+    return f"{NAMESPACES.get(namespace, namespace)}/{rest}"

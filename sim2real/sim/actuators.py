@@ -10,6 +10,7 @@ from robots import Actuator, Robot
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
+Rows = Index | slice
 
 _LONG_AGO = -(2**30)  # [physics steps]
 
@@ -26,41 +27,46 @@ class DelayLine:
         self.physics_dt = robot.control_dt / robot.substeps
         self._steps = np.arange(self.substeps)
         self._worlds = np.arange(n_worlds)[:, None]
-        self._command = np.zeros((n_worlds, 2, robot.n_actuators))  # oldest first
-        self._arrival = np.full((n_worlds, 2), _LONG_AGO)  # in physics steps from now
+        self._command = np.zeros((2, n_worlds, robot.n_actuators))  # oldest first
+        self._arrival = np.full((2, n_worlds), _LONG_AGO)  # in physics steps from now
 
     def reset(self, hold: Array, worlds: Index) -> None:
         """Forget what is on its way; `hold` (len(worlds), n_actuators) acts until the next command arrives."""
-        self._command[worlds] = hold[:, None]
-        self._arrival[worlds] = _LONG_AGO
+        self._command[:, worlds] = hold
+        self._arrival[:, worlds] = _LONG_AGO
 
     def issue(self, command: Array, delay: Array) -> Array:
         """Issue one command a world and return what acts in each physics step of this period: (n, substeps, n_act).
 
         command: (n_worlds, n_actuators); delay: (n_worlds,) [s], rounded up to a physics step; inf: it never arrives
         """
-        lost = np.isinf(delay)
         # A delay of exactly k physics steps is k, whatever rounding has made of it.
-        arrival = np.ceil(np.where(lost, 0.0, delay) / self.physics_dt - 1e-6).astype(np.int64)
-        self._make_room(int(arrival.max(initial=0)))
-        self._command[:, :-1] = self._command[:, 1:]
-        self._command[:, -1] = command
-        self._arrival[:, :-1] = self._arrival[:, 1:]
-        self._arrival[:, -1] = np.maximum(arrival, self._arrival[:, -2])
-        if lost.any():  # the one before stands in its place
-            self._command[lost, -1], self._arrival[lost, -1] = self._command[lost, -2], self._arrival[lost, -2]
-        acting = (self._arrival[:, :, None] <= self._steps).sum(axis=1) - 1
+        arrival = np.ceil(delay / self.physics_dt - 1e-6)
+        lost = np.isinf(arrival)
+        if lossy := bool(lost.any()):
+            arrival[lost] = 0.0
+        self._make_room(int(arrival.max(initial=0.0)))
+        self._command[:-1] = self._command[1:]
+        self._command[-1] = command
+        self._arrival[:-1] = self._arrival[1:]
+        np.maximum(arrival, self._arrival[-2], out=self._arrival[-1], casting="unsafe")
+        if lossy:  # the one before stands in its place
+            self._command[-1, lost], self._arrival[-1, lost] = self._command[-2, lost], self._arrival[-2, lost]
+        acting = (self._arrival[:, :, None] <= self._steps).sum(axis=0) - 1
         self._arrival -= self.substeps
         np.maximum(self._arrival, _LONG_AGO, out=self._arrival)
-        acts: Array = self._command[self._worlds, np.maximum(acting, 0)]
+        np.maximum(acting, 0, out=acting)
+        n_slots, n_worlds, n_actuators = self._command.shape
+        slots = acting * n_worlds + self._worlds
+        acts: Array = self._command.reshape(n_slots * n_worlds, n_actuators).take(slots, axis=0)
         return acts
 
     def _make_room(self, longest: int) -> None:
         """Keep as many slots as commands can be on their way, and one that acts."""
-        missing = longest // self.substeps + 2 - self._command.shape[1]
+        missing = longest // self.substeps + 2 - len(self._command)
         if missing > 0:
-            self._command = np.concatenate([np.repeat(self._command[:, :1], missing, axis=1), self._command], axis=1)
-            self._arrival = np.concatenate([np.repeat(self._arrival[:, :1], missing, axis=1), self._arrival], axis=1)
+            self._command = np.concatenate([np.repeat(self._command[:1], missing, axis=0), self._command])
+            self._arrival = np.concatenate([np.repeat(self._arrival[:1], missing, axis=0), self._arrival])
 
 
 class Law(NamedTuple):
@@ -92,6 +98,7 @@ _OF_MOTORS = (
     "rate_limit",
     "gain",  # what a command is multiplied by: no quantity, but kp or kd, as the mode has it
 )
+_PARTS = (*_OF_MOTORS, "stiffness", "damping", "half_play", "servo_zero")  # and what follows from them
 
 
 class Motors:
@@ -115,19 +122,19 @@ class Motors:
         self._all_position, self._servoed = bool(self._position.all()), bool((modes != "effort").any())
         self._effort = robot.effort_limits
         self._columns, self._nominal = self._lay_out(robot, space)
-        self._absent = self._columns < 0
-        parts = np.tile(self._nominal[:, None], (1, n_worlds, 1))
-        _, _, self.strength, self.no_load_speed, self.dead_zone, self._backlash, self.zero, self.rate, _ = parts
-        self._parts = parts.transpose(1, 0, 2)  # (n_worlds, quantity, n_actuators), what the names above are views of
+        self._absent = np.nonzero(self._columns < 0)
+        self._parts = np.empty((n_worlds, len(_PARTS), shape[1]))  # what the names below are views of
+        parts = self._parts.transpose(1, 0, 2)
+        _, _, self.strength, self.no_load_speed, self.dead_zone, _, self.zero, self.rate, self.gain = parts[:9]
+        self.stiffness, self.damping, self.half_play, self._servo_zero = parts[9:]
         self._voltage = space.index("supply_voltage")
-        self.voltage, self.half_play = np.ones((n_worlds, 1)), np.zeros(shape)
-        self.gain, self.stiffness, self.damping = (np.tile(row, (n_worlds, 1)) for row in self._laws)
+        self.voltage = np.ones((n_worlds, 1))
         self._softness = np.zeros(shape)  # command for each unit of effort
-        self._servo_zero = np.zeros(shape)
         self.lead = np.zeros(shape)  # how far the motor's side is ahead of the joint, within the play
         self._target = np.zeros(shape)  # of the rate limit
         self._uses = np.zeros((n_worlds, len(_OF_MOTORS)), dtype=bool)
         self._see()
+        self.take(np.tile(space.nominal, (n_worlds, 1)), np.arange(n_worlds))
 
     def _lay_out(self, robot: Robot, space: VariantSpace) -> tuple[Index, Array]:
         """Return the column of each of `_OF_MOTORS` for each motor, -1 where it has none, and the nominal values."""
@@ -140,31 +147,33 @@ class Motors:
 
     def take(self, values: Array, worlds: Index) -> None:
         """Take what Variants (len(worlds), space.size) say of the motors of `worlds`."""
-        said = values[:, self._columns]
-        if self._absent.any():
-            said[:, self._absent] = 1.0
-        gain, stiffness, damping = self._laws
+        said = np.empty((len(values), *self._parts.shape[1:]))
+        given = said[:, : len(_OF_MOTORS)]
+        given[:] = values.take(self._columns, axis=1, mode="wrap")
+        if len(self._absent[0]):
+            given[:, self._absent[0], self._absent[1]] = 1.0
+        uses = (given != self._nominal).any(axis=2)
         kp, kd = said[:, 0], said[:, 1]
-        said[:, 8] = gain * (kp if self._all_position else np.where(self._velocity, kd, kp))
-        self._parts[worlds] = said
-        self.gain[worlds] = said[:, 8]
-        self.stiffness[worlds], self.damping[worlds] = stiffness * kp, damping * kd
-        self.half_play[worlds], self.voltage[worlds, 0] = said[:, 5] / 2, values[:, self._voltage]
-        self._servo_zero[worlds] = said[:, 6] * self._position
-        self._uses[worlds] = (said != self._nominal).any(axis=2)
-        if self._uses[worlds, 4].any():
+        np.multiply(self._laws[0], kp if self._all_position else np.where(self._velocity, kd, kp), out=said[:, 8])
+        np.multiply(self._laws[1], kp, out=said[:, 9])
+        np.multiply(self._laws[2], kd, out=said[:, 10])
+        np.divide(said[:, 5], 2, out=said[:, 11])
+        np.multiply(said[:, 6], self._position, out=said[:, 12])
+        self._parts[worlds], self.voltage[worlds, 0] = said, values[:, self._voltage]
+        if uses[:, 4].any():
             self._softness[worlds] = 1.0 / np.where(said[:, 8] == 0, np.inf, said[:, 8])
-        self._see()
+        if not np.array_equal(uses, self._uses[worlds]):
+            self._uses[worlds] = uses
+            self._see()
 
     def _see(self) -> None:
         """Note which parts of the model the worlds use; what no world uses costs nothing."""
-        used: NDArray[np.bool_] = np.any(self._uses, axis=0)
-        sagging, dead, playing, shifted, limited = (bool(some) for some in used[3:8])
-        self._sagging, self._dead, self._playing = sagging, dead, playing
-        self._shifted, self._limited = shifted, limited
+        used = np.any(self._uses, axis=0).tolist()
+        self._sagging, self._dead, self._playing, self._shifted, self._limited = map(bool, used[3:8])
         self.steady = ~self._uses[:, 3]  # (n_worlds,) limits that do not fall with speed
         # (n_worlds,) where a clipped linear law is all there is: play changes nothing about effort motors
         self.affine = ~(self._uses[:, 3] | self._uses[:, 4] | (self._uses[:, 5] & self._servoed))
+        self.all_affine = bool(self.affine.all())
 
     def reset(self, hold: Array, worlds: Index) -> None:
         """Begin at rest with the command `hold` (len(worlds), n_actuators), in the middle of the play."""
@@ -187,7 +196,7 @@ class Motors:
         most: Array = self._effort * np.minimum(self.voltage, 1.0)
         return most
 
-    def range_at(self, dq: Array, worlds: Index | slice = slice(None)) -> tuple[Array, Array]:
+    def range_at(self, dq: Array, worlds: Rows = slice(None)) -> tuple[Array, Array]:
         """Return the least and the largest effort, before strength, at joint speeds dq."""
         effort, voltage = self._effort, self.voltage[worlds]
         if not self._sagging:
@@ -197,9 +206,7 @@ class Motors:
         most, least = np.minimum(1.0, voltage - loss), np.minimum(1.0, voltage + loss)
         return -effort * np.maximum(least, -1.0), effort * np.maximum(most, -1.0)
 
-    def torque(
-        self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)
-    ) -> Array:
+    def torque(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Rows = slice(None)) -> Array:
         """Return the efforts of some worlds' motors, (k, n_actuators), at this moment; dt [s] to the next such call."""
         command = self.engaged(command, q, dq, dt, worlds)
         low, high = self.range_at(dq, worlds)
@@ -220,9 +227,7 @@ class Motors:
         blind: Array = self.strength[worlds][:, None] * tau
         return blind
 
-    def engaged(
-        self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Index | slice = slice(None)
-    ) -> Array:
+    def engaged(self, command: Array, q: Array, dq: Array, dt: float | Array, worlds: Rows = slice(None)) -> Array:
         """Return the command that the law is to follow, seen from the joint: without zero offset, across the play."""
         if self._shifted:
             command = command - self._servo_zero[worlds]
@@ -232,7 +237,8 @@ class Motors:
         if self._all_position:
             error = np.minimum(np.maximum(command - q, -half), half)
             self.lead[worlds] = error
-            return command - error
+            joint_side: Array = command - error
+            return joint_side
         error = np.clip(command - q, -half, half)
         crossing = np.clip(lead + (command - dq) * dt, -half, half)
         pushing = np.where(command == 0, lead, np.copysign(half, command))
@@ -243,7 +249,7 @@ class Motors:
         across = np.where(self._velocity & ~through, dq, command)
         return np.where(self._position, command - error, across)
 
-    def seen_from_joint(self, control: Array, worlds: Index) -> Array:
+    def seen_from_joint(self, control: Array, worlds: Rows) -> Array:
         """Return commands (k, substeps, n_actuators) as the bare law takes them, for worlds where that is all."""
         if self._playing:  # of effort motors, which it changes nothing for
             last, half = control[:, -1], self.half_play[worlds]
@@ -251,10 +257,10 @@ class Motors:
             self.lead[worlds] = np.where(resting, self.lead[worlds], np.copysign(half, last))
         if not self._shifted:
             return control
-        shifted: Array = control - self._servo_zero[worlds, None]
+        shifted: Array = control - self._servo_zero[worlds][:, None]
         return shifted
 
-    def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Index) -> tuple[Array, Array]:
+    def servo_input(self, command: Array, q: Array, dq: Array, dt: float, worlds: Rows) -> tuple[Array, Array]:
         """Return commands, and least and largest efforts (k, n_actuators, 2), that make the bare law give `torque`.
 
         For an engine that computes the law itself, implicitly, and knows no more than that.
@@ -274,7 +280,7 @@ class Motors:
 
     def encoder_offset(self) -> Array:
         """How much more than the joint's position its encoder reads: (n_worlds, n_actuators) [rad | m]."""
-        offset: Array = self.zero + self.lead
+        offset: Array = self.zero + self.lead if self._playing else self.zero
         return offset
 
     @property
@@ -285,5 +291,8 @@ class Motors:
 
 def holding_command(robot: Robot, q: Array) -> Array:
     """Return the command that keeps a robot where it is: (n, n_actuators) from q (n, n_joints)."""
-    position = np.array([actuator.mode == "position" for actuator in robot.actuators])
-    return np.where(position, q[:, robot.actuated], 0.0)
+    held = q[:, robot.actuated]
+    for column, actuator in enumerate(robot.actuators):
+        if actuator.mode != "position":
+            held[:, column] = 0.0
+    return held

@@ -8,7 +8,7 @@ a weight and is refused.
 Nor can it move a centre of mass, or tilt the axes of an inertia, once a body is loaded: see `sim2real.sim.bullet_trim`.
 
 A servo's torque is worked out before each physics step, from the state at its beginning. Where that would make it shake
-(stiff gains on a light link), PyBullet takes several steps in the place of one: see `servo_rate`.
+(stiff gains on a light link), PyBullet takes several steps in the place of one: see `sim2real.sim.bullet_rate`.
 """
 
 from dataclasses import replace
@@ -18,11 +18,11 @@ import numpy as np
 
 from randomization import VariantSpace
 from robots import Joint, Robot
-from robots.kinematics import inertia_matrix, mass_matrix, rotation, rpy_of, sources
+from robots.kinematics import inertia_matrix, rotation, rpy_of
 from robots.model import Inertial, Link, Pose, RobotModel
 from sim2real.errors import EngineError
-from sim2real.sim.actuators import servo
 from sim2real.sim.bodies import armature, engine_model, inertial_frame, joint_inertia, principal_axes
+from sim2real.sim.bullet_rate import ServoRate, lightest
 from sim2real.sim.engine import Array
 from sim2real.sim.terrain import Grounds
 
@@ -57,7 +57,7 @@ class Bodies:
         self._add_rotors(model)
         turning = np.array([joint.type != "prismatic" for joint in model.joints])
         self.moved = joint_inertia(robot) - np.where(turning, rotors, 0.0)
-        self.servo_rate = servo_rate(robot)
+        self.servo_rate = ServoRate(robot, space)
 
     def _add_rotors(self, model: RobotModel) -> None:
         """Lay out, for each rotor that a Variant names, the body that it turns and its inertia for 1 kg m^2."""
@@ -127,29 +127,6 @@ def _loadable(link: Link) -> Link:
     return replace(link, inertial=replace(link.inertial, inertia=(mass, 0.0, 0.0, mass, 0.0, mass)))
 
 
-def servo_rate(robot: Robot) -> float:
-    """Return how much of what moves a servo's own damping and stiffness undo in one physics step; explicit limit 2.
-
-    The largest eigenvalue of M^-1 (kd dt + kp dt^2 / 2) in the default pose: what semi-implicit Euler bears.
-    """
-    model, q, dt = robot.merged.model, robot.default_q, robot.control_dt / robot.substeps
-    laws = np.array([servo(actuator) for actuator in robot.actuators]).reshape(-1, 3)
-    pull = np.zeros(robot.n_joints)
-    pull[robot.actuated] = -laws[:, 2] * dt - laws[:, 1] * dt**2 / 2
-    if not pull.any():
-        return 0.0
-    matrix = mass_matrix(model, q, floating=not robot.fixed_base)
-    root = len(matrix) - robot.n_joints
-    matrix[root:, root:] += np.diag(armature(robot))
-    tie = np.eye(len(matrix))  # mimic joints move along with the joint they follow
-    for name, mimic in sources(model).items():
-        tie[root + robot.joint_index(name), root + robot.joint_index(mimic.joint)] = mimic.multiplier
-    free = [k for k in range(len(matrix)) if k < root or model.movable[k - root].mimic is None]
-    matrix = tie[:, free].T @ matrix @ tie[:, free]
-    pulled = np.diag(np.concatenate([np.zeros(root), pull]))[np.ix_(free, free)]
-    return float(np.abs(np.linalg.eigvals(np.linalg.pinv(matrix, hermitian=True) @ pulled)).max())
-
-
 def damping_span(robot: Robot, space: VariantSpace, moved: Array, values: Array) -> int:
     """Return how many physics steps may share one damping torque, which decays with damping / inertia in between.
 
@@ -169,19 +146,6 @@ def _turning(space: VariantSpace) -> list[int]:
     """Return the joints that `armature` is of, among all."""
     places = {name: k for k, name in enumerate(space.members[space.block("damping")])}
     return [places[name] for name in space.members[space.block("armature")]]
-
-
-def strongest(space: VariantSpace, values: Array) -> float:
-    """Return by how much a Variant can raise `servo_rate`: stronger and stiffer motors on lighter bodies."""
-    gains = (values[space.block(name)].max(initial=1.0) for name in ("strength", "kp", "kd"))
-    strength, kp, kd = gains
-    return float(strength * max(kp, kd)) / lightest(space, values)
-
-
-def lightest(space: VariantSpace, values: Array) -> float:
-    """Return the least share of its nominal mass or inertia that a Variant leaves to any body."""
-    inertia = min(1.0, values[space.block("inertia")].min(initial=1.0))
-    return float(values[space.block("mass")].min(initial=1.0) * inertia)
 
 
 @cache

@@ -1,5 +1,7 @@
 """Ideal sensors of one PyBullet world, read at the present moment. What they mean is in `sim2real.sim.channels`.
 
+The other channels follow from the state, for many worlds at once: see `sim2real.sim.bullet_reading`.
+
 Facts behind them, measured on PyBullet 3.2.7:
 - `getJointState` gives what the parent exerts on the child at the child's centre of mass, along its principal axes.
   What a velocity motor (here: Coulomb friction) exerts along the joint's own axis is missing there and added. What an
@@ -30,15 +32,16 @@ with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
 Vector = Sequence[float]
+INSTRUMENTS = ("accelerometer", "contact", "wrench", "range")
 
 
 class BulletInstruments:
     """The sensors of one World, also after it has loaded its robot again."""
 
     def __init__(self, world: World, channels: Sequence[str]) -> None:
-        """Raise EngineError for a channel that the robot has no sensor for."""
+        """channels: what is not of `INSTRUMENTS` is left out. Raise EngineError where the robot has no such sensor."""
         self._world, self._robot = world, world.robot
-        self.channels = check_channels(world.robot, channels)
+        self.channels = tuple(name for name in check_channels(world.robot, channels) if name in INSTRUMENTS)
         self._read = {name: getattr(self, f"_{name}") for name in self.channels}
         self._before: tuple[float, Vector, Vector] | None = None
         self._bind()
@@ -116,19 +119,6 @@ class BulletInstruments:
         place, orientation = _placed(position, turn, self._imu_pose)
         return orientation, _plus(velocity, _cross(angular, _minus(place, centre))), angular
 
-    def _position(self) -> list[float]:
-        return [position for position, _ in self._world.joints()]
-
-    def _velocity(self) -> list[float]:
-        return [velocity for _, velocity in self._world.joints()]
-
-    def _orientation(self) -> list[float]:
-        return list(self._imu_motion()[0])
-
-    def _gyro(self) -> list[float]:
-        orientation, _, angular = self._imu_motion()
-        return list(_back(orientation, angular))
-
     def _accelerometer(self) -> list[float]:
         """Mean over the physics step: the world's mean acceleration seen from both ends of the step, errors in dt^2."""
         parameters = pybullet.getPhysicsEngineParameters(physicsClientId=self._world.client)
@@ -158,11 +148,6 @@ class BulletInstruments:
             force, torque = (_plus(force, along), torque) if slides else (force, _plus(torque, along))
             values += [*force, *_plus(torque, _cross(centre, force))]
         return values
-
-    def _base_velocity(self) -> list[float]:
-        position, orientation, centre, velocity, angular = self._motion(-1)
-        at_origin = _plus(velocity, _cross(angular, _minus(position, centre)))
-        return list(_back(orientation, at_origin))
 
     def _range(self) -> list[float]:
         return [self._distance(link, pose, reach) for link, pose, reach in self._finders]

@@ -6,7 +6,6 @@ Facts behind the choices, measured on PyBullet 3.2.7:
 - A joint's limits, set anew, act; `getJointInfo` goes on telling those of the URDF.
 """
 
-from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from randomization import VariantSpace
 from sim2real.errors import EngineError
 from sim2real.quiet import quiet
-from sim2real.sim.bullet_bodies import damping_span, strongest
+from sim2real.sim.bullet_bodies import damping_span
 from sim2real.sim.bullet_contacts import Contacts
 from sim2real.sim.bullet_trim import TRIMS, needs_trim, trim_name, trimmed
 from sim2real.sim.engine import Array
@@ -26,11 +25,6 @@ with quiet(1), quiet(2):  # it prints its build time
     import pybullet
 
 _change, _set_motor = pybullet.changeDynamics, pybullet.setJointMotorControl2
-# Largest `servo_rate` of one step of the nominal robot: half of what is stable for a position servo, as poses differ;
-# and for a velocity servo less, which at 1 would reach its speed in a single step, sooner than its law says.
-SERVO_RATES = {"position": 1.0, "velocity": 0.3, "effort": 1.0}
-BORNE = 1.6  # times that is what a Variant may have
-FINEST = 32  # steps in the place of one: a world that would need more diverges, is counted and rebuilt
 _NO_STOPS = 1.0, -1.0  # limits that Bullet ignores
 MAX_LINKS = 127  # of more, Bullet loads but does not tell the state
 
@@ -129,24 +123,13 @@ class BulletVariant:
         for k, damp, low, high in np.stack([np.arange(len(moved)), damping, lower, upper], axis=1)[moved].tolist():
             joint, limits = world.joint_ids[int(k)], {"jointLowerLimit": low, "jointUpperLimit": high}
             _change(world.body, joint, jointDamping=damp, physicsClientId=world.client, **limits)
-        rubbing |= world.divide(self._fineness(values))  # with another time step, all friction is to be set anew
+        # With another time step, all friction is to be set anew.
+        rubbing |= world.divide(self._bodies.servo_rate.fineness(values))
         body, client, at_rest = world.body, world.client, pybullet.VELOCITY_CONTROL
         for k, value in zip(np.flatnonzero(rubbing).tolist(), friction[rubbing].tolist(), strict=True):
             # A velocity motor at rest with a bounded effort is Coulomb friction; 0 switches Bullet's default motor off.
             _set_motor(body, world.joint_ids[k], at_rest, targetVelocity=0, force=value, physicsClientId=client)
         world.span = damping_span(world.robot, world.space, self._bodies.moved, values)
-
-    def _fineness(self, values: Array) -> int:
-        """Return how many steps Bullet must take in the place of one; the same for Variants that are much the same.
-
-        Another step changes a motion more than most quantities do. So it is halved for extreme Variants only.
-        """
-        world = self._world
-        rate, bound = self._bodies.servo_rate, min(SERVO_RATES[mode] for mode in (*world.robot.modes, "effort"))
-        finer = max(1, ceil(rate / bound))
-        while rate * strongest(world.space, values) / finer > BORNE * bound and finer < FINEST:
-            finer *= 2
-        return finer
 
 
 class _Columns:

@@ -51,16 +51,19 @@ class Disturbances:
 
     def take(self, variant: Variant, worlds: Index) -> None:
         """Give each of `worlds` its row of `variant`; what it says acts from the next period or push on."""
-        self._impulse[worlds] = variant["push_impulse"][:, None] * _headings(variant["push_direction"])
-        self._wind[worlds] = variant["wind_speed"][:, None] * _headings(variant["wind_direction"])
-        self._drag[worlds] = 0.5 * AIR * variant["drag_area"]
+        impulse = variant["push_impulse"][:, None] * _headings(variant["push_direction"])
+        self._impulse[worlds], self._pushes[worlds] = impulse, (impulse != 0.0).any(axis=1)
         self._duration[worlds] = self._periods(variant["push_duration"])
         self._interval[worlds] = self._periods(variant["push_interval"])
-        if variant.block("patch_friction").size:
-            self._patch[worlds] = variant["patch_friction"]
-        self._pushes = (self._impulse != 0.0).any(axis=1)
-        self._windy = bool(self._wind.any())
-        self._even = bool((self._patch == 1.0).all())
+        speed = variant["wind_speed"]
+        if self._windy or speed.any():
+            self._wind[worlds] = speed[:, None] * _headings(variant["wind_direction"])
+            self._drag[worlds] = 0.5 * AIR * variant["drag_area"]
+            self._windy = bool(self._wind.any())
+        patch = variant.block("patch_friction")
+        if patch.size and not (self._even and (patch == 1.0).all()):
+            self._patch[worlds] = patch[:, 0]
+            self._even = bool((self._patch == 1.0).all())
 
     def restart(self, worlds: Index) -> None:
         """Begin an episode in `worlds`: no push acts, the first is one interval away."""
@@ -71,12 +74,13 @@ class Disturbances:
 
         None where there is none in any world. To be called once a control period: it moves the clocks on by one.
         """
-        begins = self._pushes & (self._since >= self._interval) & (self._left == 0)
+        acts = self._left > 0
+        begins = self._pushes & (self._since >= self._interval) & ~acts
         if begins.any():
             self._since[begins], self._left[begins] = 0, self._duration[begins]
             self._force[begins] = self._impulse[begins] / (self._duration[begins] * self._dt)[:, None]
+            acts |= begins
         self._since += 1
-        acts = self._left > 0
         if not (acts.any() or self._windy):
             return None
         self._left -= acts
@@ -98,7 +102,7 @@ class Disturbances:
 
     def _periods(self, seconds: Array) -> Index:
         """Return the nearest whole number of control periods, at least 1 (n,)."""
-        return np.clip(np.rint(seconds / self._dt), 1, _NEVER).astype(np.int64)
+        return np.minimum(np.maximum(np.rint(seconds / self._dt), 1), _NEVER).astype(np.int64)
 
 
 def _headings(angles: Array) -> Array:

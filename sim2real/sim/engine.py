@@ -32,6 +32,7 @@ class WorldState:
     base_position (n, 3) [m] and base_velocity (n, 3) [m/s]: of the root link's frame, in the world
     base_quaternion (n, 4): x, y, z, w, base to world; base_angular_velocity (n, 3) [rad/s], in the world
     imu_quaternion (n, 4): x, y, z, w, IMU to world; imu_angular_velocity (n, 3) [rad/s], in the IMU's frame
+    floor (n, 3): unit normal of the floor's plane, which passes through the origin; set by whoever lays out the worlds
     healthy (n,): False where physics diverged; such a world shows the default pose until it is reset and rebuilt
     """
 
@@ -44,6 +45,7 @@ class WorldState:
     base_angular_velocity: Array
     imu_quaternion: Array
     imu_angular_velocity: Array
+    floor: Array
     healthy: NDArray[np.bool_]
 
     @classmethod
@@ -62,8 +64,15 @@ class WorldState:
         )
         state.q[:] = robot.default_q
         state.base_position[:, 2] = robot.file.base_height
+        state.floor[:, 2] = 1.0
         state.base_quaternion[:, 3] = state.imu_quaternion[:, 3] = 1.0
         return state
+
+    @property
+    def height(self) -> Array:
+        """How far the root link's frame is above the floor's plane: (n,) [m]."""
+        height: Array = (self.base_position * self.floor).sum(axis=1)
+        return height
 
     def quarantine(self, robot: Robot) -> None:
         """Mark the worlds whose physics diverged as not healthy, and show a harmless state in their place."""

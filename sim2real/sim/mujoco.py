@@ -9,32 +9,31 @@ that is to be read; its outcome is dropped.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import mujoco
 import numpy as np
-from mujoco import rollout
+from numpy.typing import NDArray
 
 from randomization import Variant, VariantSpace
 from robots import Robot
-from robots.kinematics import follow
+from robots.kinematics import follow, sources
 from sim2real.errors import EngineError
 from sim2real.sim.actuators import DelayLine, Motors, holding_command
 from sim2real.sim.channels import CHANNELS, check_channels
 from sim2real.sim.disturbances import pushed_body
-from sim2real.sim.engine import Array, Index, WorldState, blank_readings, calm_readings
+from sim2real.sim.engine import MAX_SPEED, Array, Index, WorldState, blank_readings, calm_readings
 from sim2real.sim.mujoco_instruments import MujocoInstruments, add_instruments
 from sim2real.sim.mujoco_model import body_name, build_spec
+from sim2real.sim.mujoco_rollout import ALL, Rollouts, Rows
+from sim2real.sim.mujoco_states import PLACE, TURN, StateLayout
 from sim2real.sim.mujoco_variant import MujocoVariant
-from sim2real.sim.rotations import compose, from_rpy, inverse, rotate
+from sim2real.sim.rotations import rotate
 from sim2real.sim.terrain import Grounds
 
 # Its own handler writes MUJOCO_LOG.TXT into the working folder. A diverged world is seen, counted and reported by us.
 mujoco.set_mju_user_warning(lambda _: None)
-
-_FULL = mujoco.mjtState.mjSTATE_FULLPHYSICS
-_CTRL, _XFRC = mujoco.mjtState.mjSTATE_CTRL, mujoco.mjtState.mjSTATE_XFRC_APPLIED
 
 
 class MujocoEngine:
@@ -47,14 +46,16 @@ class MujocoEngine:
         self.rebuilt = 0
         self.channels = check_channels(robot, channels)
         self.readings = blank_readings(robot, n_worlds, self.channels)
-        self._threads = max(1, threads)
-        self._rollout = rollout.Rollout(nthread=threads)
+        self._threads = threads
         self._delays = DelayLine(robot, n_worlds)
         self._motors = Motors(robot, self.space, n_worlds)
         self._grounds = Grounds(robot, self.space)
         self._variant = np.tile(self.space.nominal, (n_worlds, 1))
+        self._flat, self._level = self._variant[:, self._grounds.columns], True  # the floor of every world
+        self._all_moved = np.array_equal(robot.actuated, np.arange(robot.n_joints))  # by motors, in this order
+        self._mimics = bool(sources(robot.model))
         self._build(uneven=False)
-        self._physics = np.zeros((n_worlds, mujoco.mj_stateSize(self._nominal, _FULL)))
+        self._physics = np.tile(self._layout.at_rest, (n_worlds, 1))
         self._control = np.zeros((n_worlds, robot.n_actuators))
         self._push: Array | None = None
         self.listen({})
@@ -64,16 +65,16 @@ class MujocoEngine:
         """Build the models of all worlds, nominal; `uneven`: with a height field, which costs nothing while unused."""
         self._nominal = self._compile(uneven)
         self.models = [copy.copy(self._nominal) for _ in range(self.n_worlds)]
-        self._data = [mujoco.MjData(self._nominal) for _ in range(self._threads)]
+        pushed = self._nominal.body(body_name(pushed_body(self.robot))).id
+        self._rollouts = Rollouts(self.models, self._threads, self.robot.substeps, pushed)
         self._truth = MujocoVariant(self._nominal, self.robot, self.space, self._grounds, self.n_worlds)
-        self._index(self.robot)
+        self._layout = StateLayout(self._nominal, self.robot)
 
     def _compile(self, uneven: bool) -> Any:
         """Compile the nominal model, with sensors for what the state does not tell."""
         robot, bodies = self.robot, self.robot.merged.model
         told = {"position", "velocity", "base_velocity"}
-        self._imu_on_root = robot.file.imu is None or robot.merged.frames[robot.file.imu.link][0] == bodies.root.name
-        if self._imu_on_root:
+        if robot.file.imu is None or robot.merged.frames[robot.file.imu.link][0] == bodies.root.name:
             told |= {"orientation", "gyro"}
         asked = {*self.channels, *(("orientation", "gyro") if robot.file.imu else ())} - told
         self._sensed = check_channels(robot, tuple(asked))
@@ -86,46 +87,38 @@ class MujocoEngine:
         self._instruments = MujocoInstruments(model, robot, self._sensed)
         return model
 
-    def _index(self, robot: Robot) -> None:
-        """Remember where each joint, motor and body lies in MuJoCo's arrays."""
-        model = self._nominal
-        joints = [model.joint(name) for name in robot.joint_names]
-        self._qpos = 1 + np.array([j.qposadr[0] for j in joints], dtype=np.intp)  # after the time
-        self._qvel = 1 + model.nq + np.array([j.dofadr[0] for j in joints], dtype=np.intp)
-        self._motor_qpos, self._motor_qvel = self._qpos[robot.actuated], self._qvel[robot.actuated]
-        pushed = model.body(body_name(pushed_body(robot))).id
-        self._force = slice(model.nu + 6 * pushed, model.nu + 6 * pushed + 3)  # in a control with external forces
-        if robot.file.imu:
-            self._imu_turn = from_rpy(np.array(robot.merged.frames[robot.file.imu.link][1].rpy))
-
     def apply(self, variant: Variant, worlds: Index) -> None:
         """See `Engine.apply`."""
-        changed = variant.values != self._variant[worlds]
-        self._variant[worlds] = variant.values
-        ground = changed[:, self._grounds.columns].any(axis=1)
-        if any(not self._truth.fits(row) for row in variant.values[ground]):
-            self._build(uneven=True)
-            worlds = np.arange(self.n_worlds)
-            changed = self._variant != self.space.nominal
+        values = variant.values
+        changed = values != self._variant[worlds]
+        self._variant[worlds] = values
+        if (ground := changed[:, self._grounds.columns]).any():
+            self._level = np.array_equal(self._variant[:, self._grounds.columns], self._flat)
+            if any(not self._truth.fits(row) for row in values[ground.any(axis=1)]):
+                self.close()
+                self._build(uneven=True)
+                worlds, values = np.arange(self.n_worlds), self._variant
+                changed = values != self.space.nominal
         for row, world in enumerate(worlds.tolist()):
-            if changed[row].any():
-                self._truth.apply(self.models[world], world, self._data[0], self._variant[world], changed[row])
-        self._motors.take(self._variant[worlds], worlds)
+            self._truth.apply(self.models[world], world, self._rollouts.data[0], values[row], changed[row])
+        self._motors.take(values, worlds)
         self._set_laws(worlds)
 
     def _set_laws(self, worlds: Index) -> None:
         motors = self._motors
-        gain, stiffness, damping = (motors.strength * law for law in (motors.gain, motors.stiffness, motors.damping))
-        limit = motors.strength * motors.limits
-        for world in worlds.tolist():
+        strength = motors.strength[worlds]
+        gain, stiffness = strength * motors.gain[worlds], strength * motors.stiffness[worlds]
+        damping, limit = strength * motors.damping[worlds], strength * motors.limits[worlds]
+        for row, world in enumerate(worlds.tolist()):
             model = self.models[world]
-            model.actuator_gainprm[:, 0] = gain[world]
-            model.actuator_biasprm[:, 1], model.actuator_biasprm[:, 2] = stiffness[world], damping[world]
-            model.actuator_forcerange[:, 0], model.actuator_forcerange[:, 1] = -limit[world], limit[world]
+            law, effort_range = model.actuator_biasprm, model.actuator_forcerange
+            model.actuator_gainprm[:, 0], law[:, 1], law[:, 2] = gain[row], stiffness[row], damping[row]
+            effort_range[:, 0], effort_range[:, 1] = -limit[row], limit[row]
 
     def reset(self, q: Array, dq: Array, worlds: Index, keep_commands: bool = False) -> None:
         """See `Engine.reset`."""
-        q, dq = follow(self.robot.model, q, dq)
+        if self._mimics:
+            q, dq = follow(self.robot.model, q, dq)
         if not keep_commands:
             hold = holding_command(self.robot, q)
             self._delays.reset(hold, worlds)
@@ -133,19 +126,17 @@ class MujocoEngine:
             self._control[worlds] = hold
         self.rebuilt += int((~self.state.healthy[worlds]).sum())  # the state is the whole world: writing it rebuilds it
         self.state.healthy[worlds] = True
-        physics = np.zeros((len(worlds), self._physics.shape[1]))
-        physics[:, 1 : 1 + self._nominal.nq] = self._nominal.qpos0
-        if not self.robot.fixed_base:
-            physics[:, 1:4], turn = self._grounds.start(self._variant[worlds])
-            physics[:, 4:8] = turn[:, [3, 0, 1, 2]]
-        physics[:, self._qpos], physics[:, self._qvel] = q, dq
+        physics = np.empty((len(worlds), len(self._layout.at_rest)))
+        physics[:] = self._layout.at_rest
+        if not self._level:
+            physics[:, PLACE], turn = self._grounds.start(self._variant[worlds])
+            physics[:, TURN] = turn
+        physics[:, self._layout.positions], physics[:, self._layout.velocities] = q, dq
         self._physics[worlds] = physics
         self.state.tau[worlds] = 0.0
         self._push = None
         self._read(worlds)
-        for channel in self.channels:
-            reading = self._felt[channel] if channel in self._sensed else self._told(channel, physics)
-            self.readings[channel][worlds] = reading
+        self._sense(worlds, self.channels)
         self._shift_encoders(worlds)
 
     def step(self, command: Array, delay: Array, force: Array | None = None) -> None:
@@ -154,142 +145,128 @@ class MujocoEngine:
             raise EngineError("step: a command is not finite; nothing was simulated")
         control = self._motors.limit_rate(self._delays.issue(command, delay))
         self._push = force
-        healthy, affine = self.state.healthy, self._motors.affine
-        for some, advance in ((healthy & affine, self._run), (healthy & ~affine, self._run_stepwise)):
-            worlds = np.flatnonzero(some)
-            if len(worlds):
-                states = advance(worlds, control[worlds], force)
-                self._physics[worlds] = states[:, -1]
-                self._sense_early(worlds, states, control[worlds])
-        self._control[:] = control[:, -1]
-        read = np.flatnonzero(healthy)
-        self._read(read)
-        self._sense_at_end(read)
+        healthy, early = _rows(self.state.healthy), list[tuple[str, Rows, Array]]()
+        for worlds, stepwise in self._ways(healthy):
+            states = (self._run_stepwise if stepwise else self._run)(worlds, control[worlds], force)
+            self._physics[worlds] = states[:, -1]
+            if self._taps:
+                early += self._sense_early(worlds, states, control[worlds])
+        if self._sensed:
+            self._control[:] = control[:, -1]
+        self._read(healthy)
+        self._sense(healthy, self._at_end)
+        for channel, worlds, reading in early:
+            self.readings[channel][worlds] = reading
+        self._shift_encoders(healthy)
         calm_readings(self.readings, self.state)
+
+    def _ways(self, healthy: Rows) -> Iterator[tuple[Rows, bool]]:
+        """Yield which worlds to step together, and whether their motors must be asked before each physics step."""
+        if isinstance(healthy, slice) and self._motors.all_affine:
+            yield ALL, False
+            return
+        sound, affine = self.state.healthy, self._motors.affine
+        for some, stepwise in ((sound & affine, False), (sound & ~affine, True)):
+            if some.any():
+                yield _rows(some), stepwise
 
     def listen(self, taps: Mapping[str, Index]) -> None:
         """See `Engine.listen`."""
-        all_at_end = np.full(self.n_worlds, self.robot.substeps)
-        self._taps = {channel: taps.get(channel, all_at_end) for channel in self.channels}
-        self._early = [channel for channel, tap in self._taps.items() if (tap < self.robot.substeps).any()]
+        at_end = self.robot.substeps
+        self._taps = {
+            channel: tap for channel, tap in taps.items() if channel in self.channels and (tap < at_end).any()
+        }
+        # What a state tells is told of the right one for all worlds at once.
+        self._at_end = [channel for channel in self.channels if channel in self._sensed or channel not in self._taps]
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._rollout.close()
+        self._rollouts.close()
 
-    def _run(self, worlds: Index, control: Array, force: Array | None) -> Array:
+    def _run(self, worlds: Rows, control: Array, force: Array | None) -> Array:
         """Advance worlds by one period under `control` (k, substeps, n_actuators); return the state after each step."""
-        return self._roll(worlds, self._physics[worlds], self._motors.seen_from_joint(control, worlds), force)
-
-    def _run_stepwise(self, worlds: Index, control: Array, force: Array | None) -> Array:
-        """The same for motors that must be asked before each physics step."""
-        motors, dt = self._motors, self.robot.control_dt / self.robot.substeps
-        ranges = [self.models[world].actuator_forcerange for world in worlds.tolist()]
-        physics, states = self._physics[worlds], np.empty((*control.shape[:2], self._physics.shape[1]))
-        for k in range(control.shape[1]):
-            q, dq = physics[:, self._motor_qpos], physics[:, self._motor_qvel]
-            command, effort_range = motors.servo_input(control[:, k], q, dq, dt, worlds)
-            for one, row in zip(ranges, effort_range, strict=True):
-                one[:] = row
-            states[:, k : k + 1] = self._roll(worlds, physics, command[:, None], force)
-            physics = states[:, k]
-        return states
-
-    def _roll(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> Array:
-        """Take one physics step for each of `control` (k, steps, n_actuators); note the efforts of the last one."""
-        states, sensors = self._steps(worlds, physics, control, force)
+        control = self._motors.seen_from_joint(control, worlds)
+        states, sensors = self._rollouts.period(worlds, self._physics[worlds], control, force)
         self.state.tau[worlds] = sensors[:, -1, : self.robot.n_actuators]
         return states
 
-    def _steps(self, worlds: Index, physics: Array, control: Array, force: Array | None) -> tuple[Array, Array]:
-        """Return the states after each step and what sensors read before it: (k, steps, size) each."""
-        k, steps = control.shape[:2]
-        spec = _CTRL
-        if force is not None:
-            wide = np.zeros((k, steps, self._nominal.nu + 6 * self._nominal.nbody))
-            wide[:, :, : self._nominal.nu], wide[:, :, self._force] = control, force[worlds, None]
-            control, spec = wide, _CTRL | _XFRC
-        states, sensors = np.empty((k, steps, physics.shape[1])), np.empty((k, steps, self._nominal.nsensordata))
-        # Shapes are ours and right; checking them takes as long as a physics step.
-        self._rollout.rollout(
-            self._of(worlds),
-            self._data,
-            np.ascontiguousarray(physics),
-            np.ascontiguousarray(control),
-            control_spec=spec,
-            nstep=steps,
-            state=states,
-            sensordata=sensors,
-            skip_checks=True,
-        )
-        return states, sensors
+    def _run_stepwise(self, worlds: Rows, control: Array, force: Array | None) -> Array:
+        """The same for motors that must be asked before each physics step."""
+        motors, dt = self._motors, self.robot.control_dt / self.robot.substeps
+        ranges = [model.actuator_forcerange for model in self._rollouts.of(worlds)]
+        physics, states = self._physics[worlds], np.empty((*control.shape[:2], self._physics.shape[1]))
+        for k in range(control.shape[1]):
+            q, dq = physics[:, self._layout.motor_qpos], physics[:, self._layout.motor_qvel]
+            command, effort_range = motors.servo_input(control[:, k], q, dq, dt, worlds)
+            for one, row in zip(ranges, effort_range, strict=True):
+                one[:] = row
+            states[:, k : k + 1], sensors = self._rollouts.steps(worlds, physics, command[:, None], force)
+            physics = states[:, k]
+        self.state.tau[worlds] = sensors[:, -1, : self.robot.n_actuators]
+        return states
 
-    def _of(self, worlds: Index) -> list[Any]:
-        return self.models if len(worlds) == self.n_worlds else [self.models[w] for w in worlds.tolist()]
-
-    def _read(self, worlds: Index) -> None:
+    def _read(self, worlds: Rows) -> None:
         """Bring the state up to date."""
-        state, physics, root = self.state, self._physics[worlds], not self.robot.fixed_base
+        state, physics = self.state, self._physics[worlds]
         self._felt = self._feel(worlds, physics, self._control[worlds])
-        state.q[worlds], state.dq[worlds] = physics[:, self._qpos], physics[:, self._qvel]
-        if root:
-            velocity = physics[:, 1 + self._nominal.nq :]
-            state.base_position[worlds] = physics[:, 1:4]
-            state.base_quaternion[worlds] = physics[:, [5, 6, 7, 4]]  # w, x, y, z in MuJoCo
-            state.base_velocity[worlds] = velocity[:, :3]
-            state.base_angular_velocity[worlds] = rotate(state.base_quaternion[worlds], velocity[:, 3:6])
+        state.q[worlds], state.dq[worlds] = physics[:, self._layout.positions], physics[:, self._layout.velocities]
+        if not self.robot.fixed_base:
+            twist = physics[:, self._layout.twist]
+            state.base_position[worlds], state.base_velocity[worlds] = physics[:, PLACE], twist[:, :3]
+            state.base_quaternion[worlds] = turn = physics[:, TURN]
+            state.base_angular_velocity[worlds] = rotate(turn, twist[:, 3:])
         if self.robot.file.imu:
             for channel, field in (("orientation", state.imu_quaternion), ("gyro", state.imu_angular_velocity)):
-                field[worlds] = self._felt[channel] if channel in self._sensed else self._told(channel, physics)
-        state.quarantine(self.robot)
+                field[worlds] = self._felt[channel] if channel in self._sensed else self._layout.told(channel, physics)
+        # Where no number of a state is large, none that is made of them is too large.
+        if not (np.abs(physics[:, 1:]).max(initial=0.0) < MAX_SPEED / 2 and np.isfinite(state.tau).all()):
+            state.quarantine(self.robot)
 
-    def _told(self, channel: str, physics: Array) -> Array:
-        """Return what a channel reads, for those that the states (k, state size) tell by themselves."""
-        if channel == "position":
-            return physics[:, self._qpos]
-        if channel == "velocity":
-            return physics[:, self._qvel]
-        if self.robot.fixed_base:  # an IMU on a bolted root
-            turn = np.broadcast_to(self._imu_turn, (len(physics), 4))
-            return turn if channel == "orientation" else np.zeros((len(physics), 3))
-        base, velocity = physics[:, [5, 6, 7, 4]], physics[:, 1 + self._nominal.nq :]
-        if channel == "base_velocity":
-            return rotate(inverse(base), velocity[:, :3])
-        turn = np.broadcast_to(self._imu_turn, (len(physics), 4))
-        return compose(base, turn) if channel == "orientation" else rotate(inverse(turn), velocity[:, 3:6])
-
-    def _feel(self, worlds: Index, physics: Array, control: Array) -> dict[str, Array]:
+    def _feel(self, worlds: Rows, physics: Array, control: Array) -> dict[str, Array]:
         """Return what the other channels read in states (k, state size) of some worlds, under control (k, n_act)."""
-        if not (self._sensed and len(worlds)):
+        if not (self._sensed and len(physics)):
             return {channel: np.zeros((0, CHANNELS[channel].width(self.robot))) for channel in self._sensed}
         control = self._motors.seen_from_joint(control[:, None], worlds)
-        return self._instruments.readings(self._steps(worlds, physics, control, self._push)[1][:, 0])
+        return self._instruments.readings(self._rollouts.steps(worlds, physics, control, self._push)[1][:, 0])
 
-    def _sense_early(self, worlds: Index, states: Array, control: Array) -> None:
-        """Read the channels that are read before the end of a period, from the states after each physics step."""
-        for channel in self._early:
-            rows = np.flatnonzero(self._taps[channel][worlds] < self.robot.substeps)
-            here = worlds[rows]
-            k = self._taps[channel][here] - 1
+    def _sense(self, worlds: Rows, channels: Sequence[str]) -> None:
+        """Let sensors read the state that has just been read, where they are to read it and not one before."""
+        state = self.state
+        told = {"position": state.q, "velocity": state.dq}
+        told |= {"orientation": state.imu_quaternion, "gyro": state.imu_angular_velocity}
+        for channel in channels:
             if channel in self._sensed:
-                self.readings[channel][here] = self._feel(here, states[rows, k], control[rows, k])[channel]
+                reading = self._felt[channel]
+            elif channel in told:
+                reading = told[channel][worlds]
             else:
-                self.readings[channel][here] = self._told(channel, states[rows, k])
+                reading = self._layout.told(channel, self._physics[worlds])
+            self.readings[channel][worlds] = reading
 
-    def _sense_at_end(self, read: Index) -> None:
-        """Read the channels that are read at the end of a period, in the worlds that have just been `read`."""
-        for channel, tap in self._taps.items():
-            last = tap[read] == self.robot.substeps
-            if not last.any():
-                continue
-            here = read[last]
-            self.readings[channel][here] = (
-                self._felt[channel][last] if channel in self._sensed else self._told(channel, self._physics[here])
-            )
-        self._shift_encoders(read)
+    def _sense_early(self, worlds: Rows, states: Array, control: Array) -> Iterator[tuple[str, Rows, Array]]:
+        """Yield what channels read before the end of a period, and where, from the states after each physics step."""
+        rows = np.arange(len(states))
+        for channel, taps in self._taps.items():
+            k = taps[worlds] - 1
+            if channel in self._sensed:
+                some = np.flatnonzero(k < self.robot.substeps - 1)
+                here = np.arange(self.n_worlds)[worlds][some]
+                if len(here):
+                    felt = self._feel(here, states[some, k[some]], control[some, k[some]])
+                    yield channel, here, felt[channel]
+            else:
+                yield channel, worlds, self._layout.told(channel, states[rows, k])
 
-    def _shift_encoders(self, worlds: Index) -> None:
+    def _shift_encoders(self, worlds: Rows) -> None:
         """Add what the motors' encoders are off by; the part of the play is that of the period's end."""
         if self._motors.is_off and "position" in self.channels:
             offset = self._motors.encoder_offset()[worlds]
-            self.readings["position"][np.ix_(worlds, self.robot.actuated)] += offset
+            if self._all_moved:
+                self.readings["position"][worlds] += offset
+            else:
+                self.readings["position"][np.ix_(np.arange(self.n_worlds)[worlds], self.robot.actuated)] += offset
+
+
+def _rows(some: NDArray[np.bool_]) -> Rows:
+    """Return the numbers of some worlds, or all of them at once: what that picks out is not copied."""
+    return ALL if some.all() else np.flatnonzero(some)

@@ -29,6 +29,16 @@ _SPRINGY = np.array([SPRING, SPRING, 0.001, 0.5, 2.0])
 _RATIOS = np.linspace(0.02, 0.9999, 500)
 _THROWN = np.exp(-_RATIOS / np.sqrt(1 - _RATIOS**2) * np.arccos(np.clip(2 * _RATIOS**2 - 1, -1, 1)))
 
+# What a coordinate sets in a model.
+_NONE, _FLOOR, _LOADS, _JOINTS, _GRAVITY, _FRICTION, _SPRING = range(7)
+_PARTS = {
+    _LOADS: ("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature"),
+    _JOINTS: ("damping", "friction", "limit_offset"),
+    _GRAVITY: ("gravity_x", "gravity_y", "gravity_z"),
+    _FRICTION: ("sliding_friction", "rolling_friction", "spinning_friction", "ground_friction"),
+    _SPRING: ("restitution", "contact_stiffness", "contact_damping"),
+}
+
 
 class MujocoVariant:
     """Sets what Variants say in models of one robot."""
@@ -49,15 +59,15 @@ class MujocoVariant:
         self._geoms = np.concatenate([np.zeros(0, dtype=np.intp), *geoms])
         self._owner = np.repeat(np.arange(len(geoms)), [len(some) for some in geoms])  # of each geom, in `_touching`
 
-        def columns(*names: str) -> NDArray[np.intp]:
-            return np.concatenate([np.arange(space.size)[space.block(name)] for name in names])
-
-        self._loads = columns("mass", "payload", "com_x", "com_y", "com_z", "inertia", "armature")
-        self._joints = columns("damping", "friction", "limit_offset")
-        self._gravity = columns("gravity_x", "gravity_y", "gravity_z")
-        self._friction = columns("sliding_friction", "rolling_friction", "spinning_friction", "ground_friction")
-        self._spring = columns("restitution", "contact_stiffness", "contact_damping")
-        self._soft = columns("contact_stiffness")
+        self._part = np.full(space.size, _NONE)
+        self._part[grounds.columns] = _FLOOR
+        for part, names in _PARTS.items():
+            for name in names:
+                self._part[space.block(name)] = part
+        self._centre = np.array([range(*space.block(f"com_{axis}").indices(space.size)) for axis in "xyz"], np.intp).T
+        # What all is computed from, read once.
+        self._mass, self._inertia = nominal.body_mass[self._bodies], nominal.body_inertia[self._bodies]
+        self._place, self._range = nominal.body_ipos[self._bodies], nominal.jnt_range[self._stops]
 
     def _dofs_of(self, joints: tuple[str, ...]) -> NDArray[np.intp]:
         return np.array([self._nominal.joint(name).dofadr[0] for name in joints], dtype=np.intp)
@@ -68,42 +78,41 @@ class MujocoVariant:
 
     def apply(self, model: Any, world: int, data: Any, values: Array, changed: NDArray[np.bool_]) -> None:
         """Set what has `changed` of a Variant (space.size,) in a world's model; data: any of its size, overwritten."""
-        if self._floor is not None and changed[self._grounds.columns].any():
+        parts = set(self._part[changed].tolist())
+        if self._floor is not None and _FLOOR in parts:
             self._floor.apply(model, world, self._grounds.ground(values))
-        heavier = changed[self._loads].any()
-        if heavier:
+        if _LOADS in parts:
             self._apply_loads(model, values)
             mujoco.mj_setConst(model, data)  # else what derives from masses keeps its nominal value
-        if changed[self._joints].any():
+        if _JOINTS in parts:
             self._apply_joints(model, values)
-        if changed[self._gravity].any():
-            model.opt.gravity[:] = values[self._gravity]
+        if _GRAVITY in parts:
+            model.opt.gravity[:] = [values[self._block(f"gravity_{axis}")].item() for axis in "xyz"]
         if not len(self._geoms):
             return
-        if changed[self._friction].any():
+        if _FRICTION in parts:
             self._apply_friction(model, values)
         # A contact's stiffness is set by what it has to hold.
-        if changed[self._spring].any() or (heavier and values[self._soft].min() < np.inf):
+        if _SPRING in parts or (_LOADS in parts and values[self._block("contact_stiffness")].min() < np.inf):
             self._apply_springs(model, values)
 
     def _apply_loads(self, model: Any, values: Array) -> None:
-        nominal, block, bodies = self._nominal, self._block, self._bodies
+        block, bodies = self._block, self._bodies
         scale = values[block("mass")]
-        mass = nominal.body_mass[bodies] * scale + values[block("payload")]
+        mass = self._mass * scale + values[block("payload")]
         if not (mass > 0).all():
-            name = nominal.body(int(bodies[np.argmin(mass > 0)])).name
+            name = self._nominal.body(int(bodies[np.argmin(mass > 0)])).name
             raise EngineError(f"MuJoCo would not bear a mass of {mass[np.argmin(mass > 0)]:g} kg of body '{name}'")
         model.body_mass[bodies] = mass
-        model.body_inertia[bodies] = nominal.body_inertia[bodies] * (scale * values[block("inertia")])[:, None]
-        shift = np.stack([values[block(f"com_{axis}")] for axis in "xyz"], axis=-1)
-        model.body_ipos[bodies] = nominal.body_ipos[bodies] + shift
+        model.body_inertia[bodies] = self._inertia * (scale * values[block("inertia")])[:, None]
+        model.body_ipos[bodies] = self._place + values[self._centre]
         model.dof_armature[self._rotors] = values[block("armature")]
 
     def _apply_joints(self, model: Any, values: Array) -> None:
         block = self._block
         model.dof_damping[self._dofs] = values[block("damping")]
         model.dof_frictionloss[self._dofs] = values[block("friction")]
-        model.jnt_range[self._stops] = self._nominal.jnt_range[self._stops] + values[block("limit_offset")][:, None]
+        model.jnt_range[self._stops] = self._range + values[block("limit_offset")][:, None]
 
     def _apply_friction(self, model: Any, values: Array) -> None:
         block, geoms, owner = self._block, self._geoms, self._owner

@@ -177,8 +177,8 @@ class _Worker:
         self._from_worker, to_pool = os.pipe()
         fd = pool._file.fileno()
         numbers = [str(n) for n in (pool.n_worlds, worlds.start, worlds.stop, fd, from_pool, to_pool)]
-        names = ",".join(pool.channels)
-        command = [sys.executable, "-m", "sim2real.sim.worker", str(pool.robot.path.absolute()), names, *numbers]
+        words = [str(pool.robot.path.absolute()), repr(pool.robot.file.physics_hz), ",".join(pool.channels)]
+        command = [sys.executable, "-m", "sim2real.sim.worker", *words, *numbers]
         self._process = subprocess.Popen(
             command, pass_fds=(fd, from_pool, to_pool), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
         )

@@ -5,12 +5,18 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+_YZX, _ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
+_TINY = 1e-300  # stands for an angle of 0, of which sin(x) / x cannot be told
+
 
 def compose(a: Array, b: Array) -> Array:
     """Return the rotation that applies b, then a: both (..., 4)."""
-    av, aw, bv, bw = a[..., :3], a[..., 3:], b[..., :3], b[..., 3:]
+    a, b = _rows(a, b)
+    av, aw, bv, bw = a[:3], a[3], b[:3], b[3]
     vector = aw * bv + bw * av + _cross(av, bv)
-    return np.concatenate([vector, aw * bw - (av * bv).sum(axis=-1, keepdims=True)], axis=-1)
+    turn = np.empty((4, *vector.shape[1:]))
+    turn[:3], turn[3] = vector, aw * bw - (av * bv).sum(axis=0)
+    return np.ascontiguousarray(turn.T)
 
 
 def inverse(q: Array) -> Array:
@@ -20,9 +26,11 @@ def inverse(q: Array) -> Array:
 
 def rotate(q: Array, v: Array) -> Array:
     """Rotate vectors v (..., 3) by unit quaternions q (..., 4)."""
-    vector, w = q[..., :3], q[..., 3:]
+    q, v = _rows(q, v)
+    vector, w = q[:3], q[3]
     t = 2.0 * _cross(vector, v)
-    return v + w * t + _cross(vector, t)
+    turned = v + w * t + _cross(vector, t)
+    return np.ascontiguousarray(turned.T)
 
 
 def from_rpy(rpy: Array) -> Array:
@@ -51,15 +59,28 @@ def to_rpy(q: Array) -> Array:
 
 def from_vector(vector: Array) -> Array:
     """Return the quaternions (..., 4) of turns about `vector` (..., 3) by its length [rad]."""
-    half = np.sqrt((vector * vector).sum(axis=-1, keepdims=True)) / 2.0
-    return np.concatenate([vector * (np.sinc(half / np.pi) / 2.0), np.cos(half)], axis=-1)
+    (vector,) = _rows(vector)
+    half = np.maximum(np.sqrt((vector * vector).sum(axis=0)) / 2.0, _TINY)
+    turn = np.empty((4, *half.shape))
+    turn[:3], turn[3] = vector * (np.sin(half) / half / 2.0), np.cos(half)
+    return np.ascontiguousarray(turn.T)
+
+
+def cross(a: Array, b: Array) -> Array:
+    """Return a x b (..., 3), to the bit what `np.cross` gives, which takes eight times as long for a few vectors."""
+    return a.take(_YZX, -1) * b.take(_ZXY, -1) - a.take(_ZXY, -1) * b.take(_YZX, -1)
+
+
+def _cross(a: Array, b: Array) -> Array:
+    """Return a x b of vectors with their components along the first axis."""
+    return a.take(_YZX, 0) * b.take(_ZXY, 0) - a.take(_ZXY, 0) * b.take(_YZX, 0)
+
+
+def _rows(*vectors: Array) -> list[Array]:
+    """Return vectors (..., k) with their axes in reverse: each component of all of them is a row, which is quick."""
+    most = max(v.ndim for v in vectors)
+    return [np.ascontiguousarray(v.T).reshape(v.shape[::-1] + (1,) * (most - v.ndim)) for v in vectors]
 
 
 def _parts(v: Array) -> tuple[Array, ...]:
     return tuple(v[..., k] for k in range(v.shape[-1]))
-
-
-def _cross(a: Array, b: Array) -> Array:
-    """Return a x b (..., 3), to the bit what `np.cross` gives, which takes four times as long for a few vectors."""
-    (ax, ay, az), (bx, by, bz) = _parts(a), _parts(b)
-    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)

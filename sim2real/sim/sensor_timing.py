@@ -1,4 +1,6 @@
-"""When a sensor measures and when its reading arrives: its own rate, lost readings, and a delay."""
+"""When sensors measure and when their readings arrive: rates of their own, lost readings, and delays."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,26 +52,37 @@ class Sampling:
 
 
 class DelayedReadings:
-    """The latest readings of one channel, handed out some control periods late.
+    """The latest readings of several channels, handed out some control periods late, each by a delay of its own.
 
     Where the delay grows within an episode, the reading that was shown last stands until a newer one is old enough.
     """
 
-    def __init__(self, n_worlds: int, width: int) -> None:
+    def __init__(self, n_worlds: int, spans: Sequence[slice]) -> None:
+        """spans: the columns of each channel in a reading, one after the other."""
+        self._spans = tuple(spans)
+        width = max((span.stop for span in spans), default=0)
         self._ring = np.zeros((1, n_worlds, width))  # the newest at `_head`, older ones before it
         self._head = 0
         self._worlds = np.arange(n_worlds)
-        self._age = np.zeros(n_worlds, dtype=np.intp)
-        self.late = False
+        self._age = np.zeros((n_worlds, len(self._spans)), dtype=np.intp)
+        self._late: list[int] = []  # channels that are late in any world
+
+    @property
+    def late(self) -> bool:
+        """Whether any reading is handed out later than in the period it is of."""
+        return bool(self._late)
 
     def take(self, age: Index, worlds: Index) -> None:
-        """Hand out readings that are `age` (len(worlds),) control periods old."""
-        grown = age > self._age[worlds]
-        if grown.any():
-            self._lengthen(int(age.max()) + 1)
-            self._repeat(self._age[worlds[grown]], age[grown], worlds[grown])
+        """Hand out readings that are `age` (len(worlds), n_channels) control periods old."""
+        before = self._age[worlds]
+        if (age == before).all():
+            return
+        self._lengthen(int(age.max()) + 1)
+        for channel in np.flatnonzero((age > before).any(axis=0)).tolist():
+            grown = age[:, channel] > before[:, channel]
+            self._repeat(before[grown, channel], age[grown, channel], worlds[grown], self._spans[channel])
         self._age[worlds] = age
-        self.late = bool(self._age.any())
+        self._late = np.flatnonzero(self._age.any(axis=0)).tolist()
 
     def restart(self, reading: Array, worlds: Index) -> None:
         """Begin a new episode in some worlds: nothing older than their first reading (len(worlds), width)."""
@@ -79,9 +92,13 @@ class DelayedReadings:
         """Let one control period pass with a new reading (n_worlds, width); return the one to show."""
         self._head = (self._head + 1) % len(self._ring)
         self._ring[self._head] = reading
-        if not self.late:
+        if not self._late:
             return reading
-        shown: Array = self._ring[self._head - self._age, self._worlds]  # an index below 0 counts from the end
+        shown = reading.copy()
+        for channel in self._late:
+            span = self._spans[channel]
+            back = self._head - self._age[:, channel]  # an index below 0 counts from the end
+            shown[:, span] = self._ring[back, self._worlds, span]
         return shown
 
     def _lengthen(self, depth: int) -> None:
@@ -91,8 +108,9 @@ class DelayedReadings:
             self._ring = np.concatenate([np.repeat(ordered[:1], missing, axis=0), ordered])
             self._head = depth - 1
 
-    def _repeat(self, age: Index, longer: Index, worlds: Index) -> None:
+    def _repeat(self, age: Index, longer: Index, worlds: Index, span: slice) -> None:
         """Let what is older than `age` be as the reading of that age, whatever other worlds have made the ring hold."""
         for back in range(int(age.min()) + 1, int(longer.max()) + 1):
             chosen = back > age
-            self._ring[self._head - back, worlds[chosen]] = self._ring[self._head - age[chosen], worlds[chosen]]
+            last = self._ring[self._head - age[chosen], worlds[chosen], span]
+            self._ring[self._head - back, worlds[chosen], span] = last

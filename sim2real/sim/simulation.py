@@ -15,7 +15,7 @@ from sim2real.sim.sensors import Sensors
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 
-_JITTER, _LOSS, _REPEAT = range(3)  # columns of the numbers that become of a command's way
+_JITTER, _LOSS, _REPEAT = range(3)  # columns of what becomes of a command on its way, and of the luck that decides it
 
 
 class Senses(NamedTuple):
@@ -38,20 +38,37 @@ class Simulation:
     def __init__(self, engine: Engine, seed: int, first: int = 0) -> None:
         self.engine = engine
         self.robot = engine.robot
-        self.variant = Variant.nominal(engine.space, engine.n_worlds)
         n = engine.n_worlds
+        self._space, self._values = engine.space, np.tile(engine.space.nominal, (n, 1))
+        self._variant: Variant | None = None  # the same, to be handed out
         self._sensors = Sensors(self.robot, engine.space, engine.channels, n, seed, first)
         self._disturbances = Disturbances(self.robot, n)
         self._sent = np.zeros((n, self.robot.n_actuators))
         self._factor = np.ones(n)  # of the ground's friction, by patches
+        self._floor = np.tile([0.0, 0.0, 1.0], (n, 1))  # its normal
+        self._way = [self._space.index(name) for name in ("jitter", "command_loss", "command_repeat")]
+        self._latency, self._chance = np.zeros(n), np.zeros((n, 3))  # [s]; of each world, by `_way`
         self.reseed(seed, first)
-        self._lay_out(np.arange(n))
+        self._lay_out(self.variant, np.arange(n))
+        engine.listen(self._sensors.taps())
         self._restart(self.state.q, np.arange(n))
 
     @property
     def n_worlds(self) -> int:
         """Number of worlds."""
         return self.engine.n_worlds
+
+    @property
+    def variant(self) -> Variant:
+        """The Variants of all worlds as they are now: a copy, which `truth` of some worlds does not take."""
+        if self._variant is None:
+            self._variant = Variant(self._space, self._values)
+        return self._variant
+
+    def truth(self, worlds: Index | slice) -> Array:
+        """Return the values of the Variants of some worlds: (len(worlds), space.size)."""
+        values: Array = self._values[worlds]
+        return values
 
     @property
     def state(self) -> WorldState:
@@ -72,27 +89,27 @@ class Simulation:
 
     def redraw(self, worlds: Index, variant: Variant) -> None:
         """Give `worlds` new Variants (len(worlds) of them) from now on, within their episodes."""
-        values = self.variant.values.copy()
-        values[worlds] = variant.values
-        self.variant = Variant(self.variant.space, values)
+        self._values[worlds], self._variant = variant.values, None
         self._factor[worlds] = 1.0
         self.engine.apply(variant, worlds)
-        self._lay_out(worlds)
+        self._lay_out(variant, worlds)
 
-    def _lay_out(self, worlds: Index) -> None:
-        """Let everything but the engine take what the Variants say."""
-        variant = self.variant.rows(worlds)
+    def _lay_out(self, variant: Variant, worlds: Index) -> None:
+        """Let everything but the engine take what the Variants of some worlds say."""
         self._disturbances.take(variant, worlds)
-        self._sensors.take(variant, worlds)
-        self.engine.listen(self._sensors.taps())
-        self._latency, self._jitter = self.variant["latency"], self.variant["jitter"]
-        self._loss, self._repeat = self.variant["command_loss"], self.variant["command_repeat"]
-        self._lucky = not (self._jitter.any() or self._loss.any() or self._repeat.any())
+        if self._sensors.take(variant, worlds):
+            self.engine.listen(self._sensors.taps())
+        self._latency[worlds] = variant["latency"]
+        self._chance[worlds] = variant.values[:, self._way]
+        self._floor[worlds] = _normals(variant)
+        self.state.floor[worlds] = self._floor[worlds]
+        self._lucky = not self._chance.any()
 
     def _restart(self, q: Array, worlds: Index) -> None:
         self._disturbances.restart(worlds)
         self._sensors.restart(worlds, self.engine.readings)
         self._sent[worlds] = holding_command(self.robot, q)
+        self.state.floor[worlds] = self._floor[worlds]
 
     def reseed(self, seed: int, first: int = 0) -> None:
         """Draw sensor noise and the fate of commands from `seed` from now on."""
@@ -120,13 +137,13 @@ class Simulation:
         """Return what is sent and how long it takes: delayed, lost (inf), or the command before once more."""
         if self._lucky:
             self._luck.skip()
-            self._sent = command
+            self._sent[:] = command
             return command, self._latency
-        luck = self._luck.uniform()
-        command = np.where((luck[:, _REPEAT] < self._repeat)[:, None], self._sent, command)
-        self._sent = command
-        delay = self._latency + self._jitter * luck[:, _JITTER]
-        return command, np.where(luck[:, _LOSS] < self._loss, np.inf, delay)
+        luck, chance = self._luck.uniform(), self._chance
+        command = np.where((luck[:, _REPEAT] < chance[:, _REPEAT])[:, None], self._sent, command)
+        self._sent[:] = command
+        delay = self._latency + chance[:, _JITTER] * luck[:, _JITTER]
+        return command, np.where(luck[:, _LOSS] < chance[:, _LOSS], np.inf, delay)
 
     def _skid(self) -> None:
         """Give the floor the friction of the patch under each base."""
@@ -135,11 +152,20 @@ class Simulation:
             return
         worlds = np.flatnonzero(factor != self._factor)
         if len(worlds):
-            values = self.variant.values[worlds].copy()
-            values[:, self.variant.space.index("ground_friction")] *= factor[worlds]
-            self.engine.apply(Variant(self.variant.space, values), worlds)
+            values = self.truth(worlds)
+            values[:, self._space.index("ground_friction")] *= factor[worlds]
+            self.engine.apply(Variant(self._space, values), worlds)
             self._factor[worlds] = factor[worlds]
 
     def close(self) -> None:
         """Release the engine."""
         self.engine.close()
+
+
+def _normals(variant: Variant) -> Array:
+    """Return the unit normals of the floors that Variants ask for: (n, 3); upright where there is no floor to tilt."""
+    if not variant.block("slope").size:
+        return np.array([0.0, 0.0, 1.0])
+    slope, uphill = variant["slope"], variant["slope_direction"]
+    level = -np.sin(slope)
+    return np.stack([level * np.cos(uphill), level * np.sin(uphill), np.cos(slope)], axis=1)

@@ -95,8 +95,8 @@ class Grounds:
         values: (n, space.size). The root stands at its `base_height` over the highest point under the robot, upright on
         the floor, as it stands upright in the world on a level floor.
         """
-        position = np.tile([0.0, 0.0, self._robot.file.base_height], (len(values), 1))
-        quaternion = np.tile([0.0, 0.0, 0.0, 1.0], (len(values), 1))
+        position, quaternion = np.zeros((len(values), 3)), np.zeros((len(values), 4))
+        position[:, 2], quaternion[:, 3] = self._robot.file.base_height, 1.0
         for row in np.flatnonzero((values[:, self.columns] != self._nominal).any(axis=1)).tolist():
             ground = self.ground(values[row])
             position[row, 2] += _highest(ground)

@@ -1,4 +1,7 @@
-"""A worker of an EnginePool: `python -m sim2real.sim.worker ROBOT CHANNELS N FIRST LAST FD_MEMORY FD_IN FD_OUT`."""
+"""A worker of an EnginePool.
+
+`python -m sim2real.sim.worker ROBOT PHYSICS_HZ CHANNELS N FIRST LAST FD_MEMORY FD_IN FD_OUT`
+"""
 
 import os
 import signal
@@ -34,9 +37,9 @@ def main() -> None:
     """Serve requests until the pool closes its end."""
     # Ctrl-C is the learner's to handle; it closes the pipe when it is done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    path, channels, *numbers = sys.argv[1:]
+    path, physics_hz, channels, *numbers = sys.argv[1:]
     n_worlds, first, last, memory, from_pool, to_pool = (int(n) for n in numbers)
-    robot, worlds = load_robot(path), slice(first, last)
+    robot, worlds = load_robot(path).at(float(physics_hz)), slice(first, last)
     names = channels.split(",") if channels else []
     shared = SharedWorlds(robot, n_worlds, memory, names)
     engine = BulletEngine(robot, last - first, names)

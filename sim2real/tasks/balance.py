@@ -11,6 +11,7 @@ from sim2real.action import ActionMap
 from sim2real.config import Strict, validate
 from sim2real.observation import ObservationLayout, Term
 from sim2real.sim.engine import WorldState
+from sim2real.tasks.task import Task
 
 Array = NDArray[np.float64]
 
@@ -43,10 +44,11 @@ class BalanceConfig(Strict):
     weights: Weights = Weights()
 
 
-class Balance:
+class Balance(Task):
     """See `sim2real.tasks.task.Task`. The robot.yaml names the joints: roles {pole, cart}."""
 
     name = "balance"
+    config: BalanceConfig
 
     def __init__(self, robot: Robot, options: dict[str, Any]) -> None:
         self.config = validate(BalanceConfig, options, "task.options")
@@ -67,7 +69,7 @@ class Balance:
         q[:, self._cart] += rng.uniform(-c.start_offset, c.start_offset, n) * self._half_travel
         return q, rng.uniform(-c.start_speed, c.start_speed, q.shape)
 
-    def reward(self, state: WorldState, action: Array, last_action: Array) -> dict[str, Array]:
+    def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
         """Return alive, upright, centre, effort and smooth."""
         w = self.config.weights
         return {

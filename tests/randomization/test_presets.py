@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from randomization import Randomization, preset_names, stream
+from randomization import Randomization, family_names, preset_names, stream
 from randomization.randomization import PRESETS
 from robots import load_robot
 from robots.catalog import robot_names
@@ -100,3 +100,47 @@ def test_what_is_set_at_the_start_of_a_world_there_is_once_a_world_here():
         clocks = {term.key: term.clock for term in Randomization.load(preset, ROBOTS["a1"]).terms}
         assert clocks["quantities.sliding_friction/*"] == ("world", None)
         assert clocks["quantities.payload/@base"] == ("world", None)
+
+
+QUADRUPEDS = ("a1", "laikago", "mini_cheetah")
+WALKS = ("quadruped", "quadruped_hard", "quadruped_ordinary", "quadruped_rough")
+
+
+def test_families_of_a_kind_of_robot_are_listed_beside_those_of_one():
+    assert {"cartpole", *WALKS} <= set(family_names())
+
+
+@pytest.mark.parametrize("family", WALKS)
+@pytest.mark.parametrize("name", QUADRUPEDS)
+def test_a_family_for_quadrupeds_fits_each_of_them(family, name):
+    robot = ROBOTS[name]
+    randomization = Randomization.load(family, robot, episode_s=20.0)
+    low, high = randomization.bounds()
+    drawn = randomization.draw(stream(0, family), 20).values
+    varied = low < high
+    assert (np.ptp(drawn[:, varied], axis=0) > 0).all()
+    assert ((drawn >= low) & (drawn <= high) | ~varied).all()
+    assert bounds(family, name, f"payload/{robot.model.root.name}")[1] in (1.5, 5.0)
+    assert bounds(family, name, f"kp/{robot.actuator_names[0]}") in ((0.85, 1.15), (0.7, 1.3))
+    again = Randomization.from_dict(randomization.to_dict(), robot)
+    assert again.draw(stream(0, family), 20).values.tobytes() == drawn.tobytes()
+
+
+@pytest.mark.parametrize("family", WALKS)
+def test_a_family_for_quadrupeds_refuses_what_does_not_float(family):
+    with pytest.raises(RandomizationError, match=r"fits\.base: this is for robots with a floating base"):
+        Randomization.load(family, ROBOTS["cartpole"])
+
+
+def test_what_is_trained_on_covers_what_is_judged():
+    """But for noise and pushes, whose hard values are the trained ranges' ends in the mean."""
+    for name in QUADRUPEDS:
+        trained = Randomization.load("quadruped", ROBOTS[name])
+        for family in ("quadruped_ordinary", "quadruped_hard"):
+            low, high = Randomization.load(family, ROBOTS[name]).bounds()
+            wide_low, wide_high = trained.bounds()
+            for quantity in ("ground_friction", "kp/", "kd/", "payload/", "latency", "zero_offset/", "encoder_noise/"):
+                columns = [k for k, c in enumerate(trained.space.names) if c.startswith(quantity)]
+                assert columns
+                assert (wide_low[columns] <= low[columns]).all(), (family, quantity)
+                assert (high[columns] <= wide_high[columns]).all(), (family, quantity)

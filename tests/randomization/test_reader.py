@@ -40,6 +40,10 @@ def refused(quantities: dict[str, Any], robot: Robot = CARTPOLE, episode_s: floa
             "payload/@base",
             "the base of 'cartpole', slideBar, is bolted to the world; payload is there for cart, pole; ",
         ),
+        (
+            "payload/@end_effector",
+            "the robot.yaml of 'cartpole' names no end_effector; payload is there for cart, pole; ",
+        ),
         ("latency/x", "no such quantity (did you mean 'latency'?); latency is there for the whole robot; "),
     ],
 )

@@ -11,7 +11,9 @@ from ros_bridge.command_filter import CommandFilter
 from ros_bridge.control import IMU, JOINTS, Control, streams_of
 from ros_bridge.guard import GuardLimits, Mode
 from sim2real.action import ActionMap
+from sim2real.errors import BridgeError
 from sim2real.observation import ObservationLayout, Term
+from sim2real.policy import Policy
 
 PERIOD = 0.02
 LIMITS = GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD)
@@ -79,6 +81,41 @@ def test_the_same_commands_as_the_policy_alone(policy):
         q, dq = 0.1 * rng.standard_normal(2), rng.standard_normal(2)
         control.joints(k * PERIOD, q, dq)
         np.testing.assert_array_equal(control.period(k * PERIOD), runner.step(q[None], dq[None], *none)[0])
+
+
+WALKING = ("forward [m/s]", "turn [rad/s]")
+
+
+def following_policy(policy):
+    """A policy whose action is half of what is asked for first, whatever it measures."""
+    layout = policy.contract.observation.model_copy(update={"terms": (Term(name="command"),), "commands": WALKING})
+    network = policy.contract.network.model_copy(update={"sizes": (2, 1)})
+    contract = policy.contract.model_copy(update={"observation": layout, "network": network})
+    layer = {"w0": np.array([[0.5], [0.0]]), "b0": np.zeros(1)}
+    return Policy(contract, {"obs_mean": np.zeros(2), "obs_std": np.ones(2), **layer})
+
+
+def test_what_is_asked_reaches_the_policy(policy):
+    control = started(following_policy(policy))
+    sent = []
+    for k, asked in enumerate([None, [1.0, 0.0], [-0.5, 9.0], None], start=1):
+        control.joints(k * PERIOD, np.zeros(2), np.zeros(2))
+        if asked is not None:
+            control.ask(np.array(asked))
+        sent.append(commanded(control, k * PERIOD))
+    assert sent == pytest.approx([0.0, 10.0, -5.0, -5.0]), (
+        "of an effort of 20 N; nothing at first, and the last one stays"
+    )
+
+
+@pytest.mark.parametrize("asked", [[np.nan, 0.0], [np.inf, 0.0], [1.0], [1.0, 2.0, 3.0]])
+def test_what_cannot_be_asked_is_refused_and_changes_nothing(policy, asked):
+    control = started(following_policy(policy))
+    control.ask(np.array([1.0, 0.0]))
+    with pytest.raises(BridgeError, match=r"must be one finite number for each of: forward \[m/s\], turn \[rad/s\]"):
+        control.ask(np.array(asked))
+    control.joints(PERIOD, np.zeros(2), np.zeros(2))
+    assert commanded(control, PERIOD) == pytest.approx(10.0)
 
 
 def test_a_stale_state_gives_the_fallback_and_then_the_policy_begins_anew(policy):

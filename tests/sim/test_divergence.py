@@ -34,7 +34,8 @@ def poison_joint(engine: Engine, world: int, q: float, dq: float) -> None:
         pybullet.resetJointState(w.body, w.joint_ids[0], q, dq, physicsClientId=w.client)
     else:
         assert isinstance(engine, MujocoEngine)
-        engine._physics[world, engine._qpos[0]], engine._physics[world, engine._qvel[0]] = q, dq
+        layout = engine._layout
+        engine._physics[world, layout.qpos[0]], engine._physics[world, layout.qvel[0]] = q, dq
 
 
 def poison_base(engine: Engine, world: int, value: float) -> None:

@@ -11,11 +11,13 @@ import pytest
 from benchmarks.closed_form import DT, ONE, G, box, joint, link, make_robot, start
 from randomization import Variant, VariantSpace
 from robots import Robot, load_robot
-from sim2real.sim import Engine, make_engine
+from sim2real.sim import Engine, WorldState, make_engine
 from sim2real.sim.bullet_bodies import Bodies
 from sim2real.sim.bullet_instruments import BulletInstruments
+from sim2real.sim.bullet_reading import Reading as BulletReading
 from sim2real.sim.bullet_world import World
 from sim2real.sim.channels import available
+from sim2real.sim.engine import state_reading
 from sim2real.sim.mujoco_instruments import MujocoInstruments, add_instruments
 from sim2real.sim.mujoco_model import build_spec
 from sim2real.sim.rotations import compose, from_rpy, inverse, rotate
@@ -96,8 +98,13 @@ def _placed_in_bullet(
             world.body, centre.tolist(), quaternion.tolist(), physicsClientId=world.client
         )
         pybullet.resetBaseVelocity(world.body, velocity.tolist(), angular.tolist(), physicsClientId=world.client)
-        instruments = BulletInstruments(world, available(robot))
-        return {channel: np.array(instruments.read(channel)) for channel in available(robot)}
+        state, instruments = WorldState.zeros(robot, 1), BulletInstruments(world, available(robot))
+        BulletReading(robot, world.root_frame).fill(state, ONE, [world.snapshot()])
+        told = {channel: state_reading(state, channel, ONE) for channel in available(robot)}
+        return {
+            channel: np.array(instruments.read(channel)) if reading is None else reading[0]
+            for channel, reading in told.items()
+        }
     finally:
         world.close()
 
