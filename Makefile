@@ -37,7 +37,7 @@ LOCKED := $(VENV)/.locked-$(ROS)
 READY := $(VENV)/.ready
 TESTS := $(VENV)/.tests
 
-.PHONY: help setup demo test test-fast lint format bench corpus fidelity fuzz faults lock clean
+.PHONY: help setup demo test test-fast lint format bench corpus fidelity fuzz flagship faults lock clean
 
 help:  ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,8 +65,9 @@ format: $(READY) $(TESTS)  ## rewrite the code in the style that lint asks for
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(READY)  ## steps/s of training beside the raw speed of the engines; what randomization costs
-	@$(BIN)/python -m benchmarks.training; trained=$$?; $(BIN)/python -m benchmarks.variants && exit $$trained
+bench: $(READY) $(TESTS)  ## learning beside Stable-Baselines3, PyTorch and the bare engines; what randomization costs
+	@failed=0; for part in benchmarks.training benchmarks.variants benchmarks; do \
+	  $(BIN)/python -m $$part || failed=1; done; exit $$failed
 
 corpus: $(READY) $(TESTS)  ## every URDF of two collections in both engines, judged by Pinocchio; writes docs/corpus.md
 	$(BIN)/python -m benchmarks.corpus
@@ -76,6 +77,9 @@ fidelity: $(READY)  ## both engines beside closed-form answers of mechanics
 
 fuzz: $(READY) $(TESTS)  ## 20,000 mutated descriptions and meshes: read, or refused in one line
 	$(BIN)/python -m benchmarks.fuzz
+
+flagship: $(READY)  ## hours: the walking quadruped, all variations and seeds, judged in the other engine; goes on where it was stopped
+	$(BIN)/python -m benchmarks.flagship
 
 faults: $(READY)  ## kill or stop a learner 240 times: nothing is lost, and nothing is left over
 	$(BIN)/python -m benchmarks.faults

@@ -35,7 +35,7 @@ class Contestant:
         """threads: of linear algebra and of TensorFlow or PyTorch within an operation."""
         names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS")
         command = [sys.executable, "-m", f"benchmarks.{module}", *map(str, arguments)]
-        environment = os.environ | dict.fromkeys(names, str(threads))
+        environment = os.environ | dict.fromkeys(names, str(threads)) | {"TF_CPP_MIN_LOG_LEVEL": "2"}
         self.name = " ".join(command[2:])
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment

@@ -103,8 +103,8 @@ def solve(effort: Effort) -> Iterator[Row]:
         ("first_steps", "once", None),
     ):
         ours, theirs = (median(pair[k][figure] for pair in found) for k in range(2))
-        unit = " s" if figure.endswith("seconds") else " steps"
-        cells = (f"{value:.1f}{unit}" if unit == " s" else f"{value:,.0f}{unit}" for value in (theirs, ours))
+        shown = "{:.1f} s" if figure.endswith("seconds") else "{:,.0f} steps"
+        cells = shown.format(theirs), shown.format(ours)
         yield Row(f"{work}, {what}", sb3, *cells, ours / theirs, bar, at_most=True, unit="%")
 
 
@@ -157,7 +157,7 @@ def _over_worlds(engine: str, work: str, effort: Effort) -> Row:
         measures = {n: runner.rate for n, runner in running.items()}
         found = take_turns(measures, effort.rounds, effort.seconds / 2)
     slowest, best = (pick(found, key=lambda n: median(found[n])) for pick in (min, max))
-    cells = (f"{n} worlds", _rate(found[n])) if (n := best) else ("", "")
+    cells = f"{best} worlds", _rate(found[best])
     kept = ratio(found, slowest, best)
     return Row(
         f"{work}, {most[0]} to {most[-1]:,} worlds", *cells, f"{_rate(found[slowest])}, {slowest}", kept, 0.85, unit="%"

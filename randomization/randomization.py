@@ -41,7 +41,7 @@ Array = NDArray[np.float64]
 
 
 def family_names() -> list[str]:
-    """Return the names of the Randomizations that ship with the package for one robot each."""
+    """Return the names of the Randomizations that ship with the package, for one robot or for robots of a kind."""
     return sorted(p.stem for p in FAMILIES.glob("*.yaml"))
 
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ros_bridge.asked import Asked
 from ros_bridge.command_filter import CommandFilter
 from ros_bridge.guard import MOVING, STOPPING, Guard, GuardLimits, Mode
-from sim2real.errors import BridgeError
 from sim2real.policy import Contract, Policy
 
 Array = NDArray[np.float64]
@@ -29,11 +29,21 @@ def streams_of(contract: Contract) -> tuple[str, ...]:
 class Control:
     """A policy at work on one robot. Times are monotonic seconds that the caller passes in."""
 
-    def __init__(self, policy: Policy, limits: GuardLimits, clock: Callable[[], float] = time.monotonic) -> None:
-        """`clock` only times the policy's own computing."""
+    def __init__(
+        self,
+        policy: Policy,
+        limits: GuardLimits,
+        clock: Callable[[], float] = time.monotonic,
+        command_timeout_s: float = 0.5,
+    ) -> None:
+        """`clock` only times the policy's own computing; `command_timeout_s`: see `ros_bridge.asked.Asked`.
+
+        Raise BridgeError or ConfigError where nothing could tell the policy what to do.
+        """
         contract = self.contract = policy.contract
         self.guard = Guard(limits, streams_of(contract))
         self.filter = CommandFilter(contract.action)
+        self.asked = Asked(contract, command_timeout_s)
         self.failure = ""  # what the policy raised last
         self._clock = clock
         self._runner = policy.runner()
@@ -41,14 +51,13 @@ class Control:
         n_joints = len(contract.robot.joints)
         self._q, self._dq = np.full(n_joints, np.nan), np.full(n_joints, np.nan)
         self._quaternion, self._angular_velocity = np.full(4, np.nan), np.full(3, np.nan)
-        self._asked = np.zeros(len(contract.observation.commands))
         self._mode = Mode.IDLE  # of the last period
         self._pose = self._measured()  # of the motors, as the last start or stop began
 
     @property
     def counts(self) -> dict[str, int]:
         """Every intervention so far, by name."""
-        return {**self.guard.counts, **self.filter.counts}
+        return {**self.guard.counts, **self.filter.counts, **self.asked.counts}
 
     def joints(self, arrived: float, q: Array, dq: Array) -> None:
         """Take in measured joint positions and velocities, (n_joints,) each, in the contract's order."""
@@ -60,19 +69,10 @@ class Control:
         self._quaternion, self._angular_velocity = quaternion, angular_velocity
         self.guard.state(arrived, stream=IMU)
 
-    def ask(self, command: Array) -> None:
-        """Set what is asked of the robot from now on, (n_commands,), in the contract's units; at first 0.
-
-        Raise BridgeError, and go on with what was asked before, for another number of values or one that is not finite.
-        """
-        if command.shape != self._asked.shape or not np.isfinite(command).all():
-            names = ", ".join(self.contract.observation.commands) or "none"
-            raise BridgeError(f"command {command.tolist()}: must be one finite number for each of: {names}")
-        self._asked = command.astype(np.float64)
-
     def period(self, now: float) -> Array | None:
         """Live through one control period; return the command to publish, (n_actuators,), or None for silence."""
         command = None
+        self.asked.tick(now)
         if self.guard.tick(now) in MOVING:
             command = self._move(now)
         if self.guard.mode in STOPPING:
@@ -86,6 +86,7 @@ class Control:
             self._pose = self._measured()
             self._runner.restart()
             self._break_silence()
+            self.asked.start(self._q)
         began = self._clock()
         wanted = self._wanted(now)
         command = None if wanted is None else self.filter.apply(wanted)
@@ -96,7 +97,7 @@ class Control:
 
     def _wanted(self, now: float) -> Array | None:
         """Return what the policy wants, faded in by the ramp: (n_actuators,); None where it fails."""
-        senses = (self._q, self._dq, self._quaternion, self._angular_velocity, self._asked)
+        senses = (self._q, self._dq, self._quaternion, self._angular_velocity, self.asked.values)
         try:
             command: Array = self._runner.step(*(array[None] for array in senses))[0]
         except Exception as error:  # whatever a policy does, the robot gets its fallback

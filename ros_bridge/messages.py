@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import PoseStamped, Twist
+from nav_msgs.msg import Odometry
 from numpy.typing import NDArray
 from rclpy.time import Time
 from sensor_msgs.msg import Imu, JointState
@@ -93,6 +95,25 @@ def read_command(message: Float64MultiArray, n_actuators: int) -> Array:
     return values
 
 
+def read_velocity(message: Twist) -> Array:
+    """Return forward [m/s], left [m/s] and turn [rad/s]: (3,); a walking robot has no use for the rest."""
+    return np.array([message.linear.x, message.linear.y, message.angular.z])
+
+
+def read_target(message: PoseStamped, frame: str) -> Array:
+    """Return x, y, z [m] in the frame of an arm's root link, (3,); a target's orientation is not looked at.
+
+    frame: that link's name, "" if nobody knows it. Raise MessageError for a target in another frame.
+    """
+    given = message.header.frame_id
+    if given and given != frame:
+        ours = f"the arm's root link is {frame!r}" if frame else "and nothing says how the arm's root link is called"
+        remedy = "send it in that frame, or with an empty frame_id; parameter target_frame names the root link"
+        raise MessageError(f"target_pose: it is in frame {given[:60]!r}, {ours}: {remedy}")
+    p = message.pose.position
+    return np.array([p.x, p.y, p.z])
+
+
 def joint_state(names: Sequence[str], position: Array, velocity: Array, stamp: Time) -> JointState:
     """Build a JointState of arrays (len(names),), without efforts."""
     message = JointState(name=list(names), position=position.tolist(), velocity=velocity.tolist())
@@ -108,6 +129,23 @@ def imu(frame: str, quaternion: Array, angular_velocity: Array, stamp: Time) -> 
     o.x, o.y, o.z, o.w = quaternion.tolist()
     w.x, w.y, w.z = angular_velocity.tolist()
     message.linear_acceleration_covariance[0] = -1.0  # sensor_msgs' way to say that there is none
+    return message
+
+
+def odometry(base: str, position: Array, quaternion: Array, velocity: Array, spin: Array, stamp: Time) -> Odometry:
+    """Build an Odometry, frame `odom`, of a link `base`.
+
+    position (3,) [m] and quaternion (4,) x, y, z, w of the link; velocity (3,) [m/s] and spin (3,) [rad/s] in its own
+    frame
+    """
+    message = Odometry(child_frame_id=base)
+    message.header.stamp, message.header.frame_id = stamp.to_msg(), "odom"
+    p, o, twist = message.pose.pose.position, message.pose.pose.orientation, message.twist.twist
+    p.x, p.y, p.z = position.tolist()
+    o.x, o.y, o.z, o.w = quaternion.tolist()
+    v, w = twist.linear, twist.angular
+    v.x, v.y, v.z = velocity.tolist()
+    w.x, w.y, w.z = spin.tolist()
     return message
 
 

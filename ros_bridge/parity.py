@@ -2,7 +2,8 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isclose
 from pathlib import Path
@@ -45,9 +46,7 @@ def rate_trouble(contract: Contract, rate_hz: float) -> str:
 
 def check_description(contract: Contract, text: str) -> str:
     """Compare a robot_description; return a warning, "" when it is the very same robot, and refuse other limits."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "robot_description.urdf"
-        path.write_text(text, encoding="utf-8")
+    with _written(text) as path:
         try:
             if digest(read_urdf(path, roots=(CATALOG,))) == contract.robot.digest:
                 return ""
@@ -61,6 +60,28 @@ def check_description(contract: Contract, text: str) -> str:
     return (
         "robot_description is another text than the policy's robot: joints and limits agree, masses were not compared"
     )
+
+
+def root_link(text: str) -> str:
+    """Return the name of a robot_description's root link; "" where it cannot be told."""
+    with _written(text) as path:
+        try:
+            robot = read_xml(path)
+            links = [link.name() for link in robot.all("link")]
+            held = {child.text("link") for joint in robot.all("joint") for child in joint.all("child")}
+        except RobotError:
+            return ""
+    roots = [name for name in links if name not in held]
+    return roots[0] if len(roots) == 1 else ""
+
+
+@contextmanager
+def _written(text: str) -> Iterator[Path]:
+    """Write a description to a file, as what reads it wants it, for as long as the context lasts."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "robot_description.urdf"
+        path.write_text(text, encoding="utf-8")
+        yield path
 
 
 def _described(robot: Element) -> dict[str, Described]:

@@ -54,6 +54,13 @@ class PolicyOptions(Strict):
         default=0.0, ge=0.0, le=1.0, description="Oldest state to act on [s]; 0: three periods"
     )
     latch_age: float = Field(default=0.2, ge=0.02, le=2.0, description="Outage after which only enable goes on [s]")
+    command_timeout_s: float = Field(
+        default=0.5, ge=0.05, le=10.0, description="Silence of cmd_vel after which 0 is asked of the robot [s]"
+    )
+    stamped: bool = Field(default=False, description="Whether cmd_vel is a TwistStamped, as ros2_control has it")
+    target_frame: str = Field(
+        default="", description="Name of an arm's root link, in whose frame target_pose is; empty: robot_description's"
+    )
     fallback_s: float = Field(default=1.0, ge=1.0, le=10.0, description="How long the fallback is sent at an end [s]")
     wait_s: float = Field(default=5.0, ge=0.1, le=60.0, description="How long to wait for the robot's topics [s]")
 
@@ -64,7 +71,8 @@ class PolicyStatus:
 
     mode: idle, ready, ramp, run, hold or estop; latched: a hold that waits for enable; rate_hz: of the control loop
     just now; largest_gap_s: between two control ticks since activation; state_age_s: inf before the first state;
-    interventions: counts by name; message: why it is in that mode
+    asked: what is asked of the robot, by name with its unit; interventions: counts by name; message: why it is in that
+    mode
     """
 
     mode: str
@@ -72,6 +80,7 @@ class PolicyStatus:
     rate_hz: float
     largest_gap_s: float
     state_age_s: float
+    asked: dict[str, float]
     interventions: dict[str, int]
     message: str
 
@@ -94,9 +103,9 @@ class PolicyNode(ManagedNode[PolicyOptions]):
         policy.verify_golden()
         contract = self.contract = policy.contract
         self.period_s = 1.0 / contract.rate_hz
-        self.control = Control(policy, guard_limits(contract, o))
+        self.control = Control(policy, guard_limits(contract, o), command_timeout_s=o.command_timeout_s)
         self.guard = self.control.guard
-        self.link = RobotLink(self, self.control)
+        self.link = RobotLink(self, self.control, o.stamped, o.target_frame)
         controller = o.controller or f"forward_{contract.action.mode}_controller"
         self._commands = self.advertise(Float64MultiArray, f"{controller}/commands", RELIABLE)
         self._topic = self.resolve_topic_name(f"{controller}/commands")
@@ -185,6 +194,7 @@ class PolicyNode(ManagedNode[PolicyOptions]):
             rate_hz=self._rate_hz,
             largest_gap_s=guard.largest_gap_s,
             state_age_s=guard.age_s(time.monotonic()),
+            asked=dict(zip(self.contract.observation.commands, self.control.asked.values.tolist(), strict=True)),
             interventions=self.control.counts,
             message=guard.reason,
         )
@@ -200,8 +210,9 @@ class PolicyNode(ManagedNode[PolicyOptions]):
         self._told, self._told_at = status.message, time.monotonic()
         level = DiagnosticStatus.ERROR if stopping else DiagnosticStatus.WARN if self._warning else DiagnosticStatus.OK
         text = "; ".join(filter(None, (status.message, self._warning)))
-        values = {**vars(status), **status.interventions, "policy_failure": self.control.failure}
-        del values["interventions"], values["message"]
+        asked = {f"asked {name}": value for name, value in status.asked.items()}
+        values = {**vars(status), **asked, **status.interventions, "policy_failure": self.control.failure}
+        del values["asked"], values["interventions"], values["message"]
         name, robot, now = f"sim2real: {self.get_name()}", self.contract.robot.name, self.get_clock().now()
         self._diagnostics.publish(messages.diagnostic(level, name, robot, text, values, now))
 

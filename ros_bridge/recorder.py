@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
+from nav_msgs.msg import Odometry
 from pydantic import Field
 from rclpy.context import Context
 from rclpy.qos import QoSProfile
@@ -35,6 +37,9 @@ TOPICS: dict[str, tuple[Any, str, QoSProfile]] = {
     "forward_position_controller/commands": (Float64MultiArray, "std_msgs/msg/Float64MultiArray", EVERY),
     "forward_velocity_controller/commands": (Float64MultiArray, "std_msgs/msg/Float64MultiArray", EVERY),
     "forward_effort_controller/commands": (Float64MultiArray, "std_msgs/msg/Float64MultiArray", EVERY),
+    "cmd_vel": (Twist, "geometry_msgs/msg/Twist", EVERY),
+    "target_pose": (PoseStamped, "geometry_msgs/msg/PoseStamped", EVERY),
+    "odom": (Odometry, "nav_msgs/msg/Odometry", EVERY_SENSOR),
     "robot_description": (String, "std_msgs/msg/String", LATCHED),
     "diagnostics": (DiagnosticArray, "diagnostic_msgs/msg/DiagnosticArray", EVERY),
     "twin/joint_states": (JointState, "sensor_msgs/msg/JointState", EVERY_SENSOR),
@@ -44,12 +49,16 @@ TOPICS: dict[str, tuple[Any, str, QoSProfile]] = {
 }
 """Topic -> its message class, the name of that type, and how to subscribe."""
 
+STAMPED = {"cmd_vel": (TwistStamped, "geometry_msgs/msg/TwistStamped", EVERY)}
+"""The same where velocities come with a stamp: a process can hear one type a topic."""
+
 
 class RecorderOptions(Strict):
     """Parameters of the node."""
 
     folder: str = Field(default="", description="rosbag2 folder to write; must not exist yet")
     policy: str = Field(default="", description="Policy folder whose digest the bag shall hold; empty: none")
+    stamped: bool = Field(default=False, description="Whether cmd_vel is a TwistStamped")
 
 
 class Recorder(ManagedNode[RecorderOptions]):
@@ -72,24 +81,25 @@ class Recorder(ManagedNode[RecorderOptions]):
             self._bag.open()
         except (WriterError, OSError) as error:
             raise BridgeError(f"recorder: {error}") from None
-        for topic, (kind, _, qos) in TOPICS.items():
-            self.subscribe(kind, topic, self._writer(topic), qos, raw=True)
+        topics = TOPICS | STAMPED if self.options.stamped else TOPICS
+        for topic, (kind, type_name, qos) in topics.items():
+            self.subscribe(kind, topic, self._writer(topic, type_name), qos, raw=True)
 
     def release(self) -> None:
         """Complete the bag: index and metadata."""
         self._bag.close()
 
-    def _writer(self, topic: str) -> Callable[[bytes], None]:
+    def _writer(self, topic: str, type_name: str) -> Callable[[bytes], None]:
         def write(data: bytes) -> None:
-            self._bag.write(self._connection(topic), time.time_ns(), data)
+            self._bag.write(self._connection(topic, type_name), time.time_ns(), data)
 
         return write
 
-    def _connection(self, topic: str) -> Any:
+    def _connection(self, topic: str, type_name: str) -> Any:
         """Return the bag's entry of a topic, made with its first message: a bag lists what it holds."""
         if topic not in self._connections:
             name = self.resolve_topic_name(topic)
-            self._connections[topic] = self._bag.add_connection(name, TOPICS[topic][1], typestore=self._types)
+            self._connections[topic] = self._bag.add_connection(name, type_name, typestore=self._types)
         return self._connections[topic]
 
 

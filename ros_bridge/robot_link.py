@@ -1,18 +1,20 @@
-"""RobotLink: the robot's topics as the policy node sees them, and how the two are introduced to each other."""
+"""RobotLink: the robot's topics and what is asked of it, as the policy node sees them; how the two are introduced."""
 
 import os
 import time
 from collections.abc import Callable
 from typing import Any
 
+from geometry_msgs.msg import PoseStamped, Twist, TwistStamped
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu, JointState
 from std_msgs.msg import String
 
 from ros_bridge import messages, parity
-from ros_bridge.control import IMU, JOINTS, Control, streams_of
+from ros_bridge.asked import CMD_VEL, TARGET_POSE
+from ros_bridge.control import IMU, JOINTS, Array, Control, streams_of
 from ros_bridge.discovery import described
-from ros_bridge.managed_node import LATCHED, SENSOR, ManagedNode
+from ros_bridge.managed_node import LATCHED, RELIABLE, SENSOR, ManagedNode
 from sim2real.errors import BridgeError
 
 DESCRIPTION = "robot_description"
@@ -22,9 +24,10 @@ GRACE_S = 0.5  # [s] for a publisher of robot_description to be discovered: many
 
 
 class RobotLink:
-    """Subscribes what the policy needs to know of the robot, and hands it to a Control."""
+    """Subscribes what the policy needs to know of the robot and of its task, and hands it to a Control."""
 
-    def __init__(self, node: ManagedNode[Any], control: Control) -> None:
+    def __init__(self, node: ManagedNode[Any], control: Control, stamped: bool = False, target_frame: str = "") -> None:
+        """`stamped`: cmd_vel is a TwistStamped; `target_frame`: an arm's root link, "" takes robot_description's."""
         self._node, self._control, self._contract = node, control, control.contract
         self._reader = messages.JointReader(self._contract.robot.joints)
         self._names: list[str] = []  # as the robot has sent them last
@@ -32,17 +35,23 @@ class RobotLink:
         self._imu_heard = False
         self._met = False  # until then, what does not fit is said by `meet`
         self._description: str | None = None
-        self._looked = time.monotonic()
-        self._sensors = [node.subscribe(JointState, JOINTS, self._on_joints, SENSOR)]
+        self._frame = target_frame
+        self._inputs = {JOINTS: node.subscribe(JointState, JOINTS, self._on_joints, SENSOR)}
         if IMU in streams_of(self._contract):
-            self._sensors.append(node.subscribe(Imu, IMU, self._on_imu, SENSOR))
+            self._inputs[IMU] = node.subscribe(Imu, IMU, self._on_imu, SENSOR)
+        if control.asked.topic == CMD_VEL:
+            kind = TwistStamped if stamped else Twist
+            self._inputs[CMD_VEL] = node.subscribe(kind, CMD_VEL, self._on_velocity, RELIABLE)
+        elif control.asked.topic == TARGET_POSE:
+            self._inputs[TARGET_POSE] = node.subscribe(PoseStamped, TARGET_POSE, self._on_target, RELIABLE)
         self._describer = node.subscribe(String, DESCRIPTION, self._on_description, LATCHED)
+        self._looked = dict.fromkeys(self._inputs, time.monotonic())  # into the queue of each topic [s]
 
     def take_newest(self) -> None:
         """Take what waits in the queues now, whenever the executor would get round to it."""
-        for subscription in self._sensors:
+        for topic, subscription in self._inputs.items():
             _take(subscription)
-        self._looked = time.monotonic()
+            self._looked[topic] = time.monotonic()
 
     def meet(self, timeout_s: float, listeners: Callable[[], int], command_topic: str) -> str:
         """Wait for the robot and compare it with the contract; return a warning, or "".
@@ -52,7 +61,7 @@ class RobotLink:
         end = time.monotonic() + timeout_s
         self._wait(lambda: bool(self._names), end, lambda: self._silent(JOINTS, timeout_s))
         parity.check_joints(self._contract, self._names)
-        if len(self._sensors) > 1:
+        if IMU in self._inputs:
             self._wait(lambda: self._imu_heard, end, lambda: self._silent(IMU, timeout_s))
         deaf = f"no controller listens on '{command_topic}': load and activate it, or name another controller"
         self._wait(lambda: listeners() > 0, end, lambda: deaf)
@@ -73,7 +82,10 @@ class RobotLink:
 
         missing = f"nobody publishes '{DESCRIPTION}': limits were not compared"
         self._wait(decided, end, lambda: missing)
-        return missing if self._description is None else parity.check_description(self._contract, self._description)
+        if self._description is None:
+            return missing
+        self._frame = self._frame or parity.root_link(self._description)
+        return parity.check_description(self._contract, self._description)
 
     def _wait(self, met: Callable[[], bool], end: float, otherwise: Callable[[], str]) -> None:
         """Look into the queues until a condition is met; without the executor, which may be what called us."""
@@ -96,21 +108,21 @@ class RobotLink:
         recent = [t for t in self._arrivals if t >= self._arrivals[-1] - 2 * RATE_S]
         return parity.rate_trouble(self._contract, (len(recent) - 1) / (recent[-1] - recent[0]))
 
-    def _arrival(self, information: dict[str, Any]) -> float:
-        """Return when a message arrived [s, monotonic].
+    def _arrival(self, topic: str, information: dict[str, Any]) -> float:
+        """Return when a message of a topic arrived [s, monotonic].
 
         That is now, unless this process has just stood still: then it may have waited for as long as that, and its
         sender's stamp tells. Another host's clock, or a wall clock that jumps, can thus do no more harm than a stall.
         """
         now = time.monotonic()
-        idle, self._looked = now - self._looked, now
+        idle, self._looked[topic] = now - self._looked[topic], now
         if idle < 1.5 / self._contract.rate_hz:
             return now
         waited: float = 1e-9 * (time.time_ns() - information["source_timestamp"])
         return now - min(max(waited, 0.0), idle)
 
     def _on_joints(self, message: JointState, information: dict[str, Any]) -> None:
-        arrived = self._arrival(information)
+        arrived = self._arrival(JOINTS, information)
         self._names = message.name
         if not self._met:
             self._arrivals.append(arrived)
@@ -120,16 +132,39 @@ class RobotLink:
             self._refuse(JOINTS, arrived, error)
 
     def _on_imu(self, message: Imu, information: dict[str, Any]) -> None:
-        arrived, self._imu_heard = self._arrival(information), True
+        arrived, self._imu_heard = self._arrival(IMU, information), True
         try:
             self._control.imu(arrived, *messages.read_imu(message))
         except messages.MessageError as error:
             self._refuse(IMU, arrived, error)
 
+    def _on_velocity(self, message: Twist | TwistStamped, information: dict[str, Any]) -> None:
+        twist = message.twist if isinstance(message, TwistStamped) else message
+        self._ask(self._arrival(CMD_VEL, information), messages.read_velocity(twist))
+
+    def _on_target(self, message: PoseStamped, information: dict[str, Any]) -> None:
+        arrived = self._arrival(TARGET_POSE, information)
+        try:
+            place = messages.read_target(message, self._frame)
+        except messages.MessageError as error:
+            self._control.asked.refuse()
+            self._warn(str(error))
+        else:
+            self._ask(arrived, place)
+
+    def _ask(self, arrived: float, values: Array) -> None:
+        try:
+            self._control.asked.take(arrived, values)
+        except BridgeError as error:
+            self._warn(str(error))
+
     def _refuse(self, topic: str, arrived: float, error: messages.MessageError) -> None:
         self._control.guard.state(arrived, usable=False, stream=topic)
         if self._met:
-            self._node.get_logger().warning(str(error), throttle_duration_sec=1.0)
+            self._warn(str(error))
+
+    def _warn(self, text: str) -> None:
+        self._node.get_logger().warning(text, throttle_duration_sec=1.0)
 
     def _on_description(self, message: String, _: dict[str, Any]) -> None:
         self._description = message.data

@@ -6,7 +6,7 @@ tells, and a controller that holds its last command for ever.
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from randomization import Randomization, Variant, stream
 from randomization.draws import Draws
 from robots import Robot
+from sim2real.errors import ConfigError, RobotError
 from sim2real.sim import make_engine
 from sim2real.sim.actuators import holding_command
+from sim2real.sim.rotations import inverse, rotate
 from sim2real.sim.simulation import Senses, Simulation
-from sim2real.tasks import Task
+from sim2real.tasks import TASKS, Task, load_task
 
 Array = NDArray[np.float64]
 
@@ -41,6 +43,19 @@ class Counts:
     dropped_not_finite: int = 0
     wrong_length: int = 0
     lost_s: float = 0.0  # [s] of real time that was not simulated, since this process had stalled
+
+
+class Odometry(NamedTuple):
+    """Where a free base truly is, as nav_msgs/Odometry has it.
+
+    position (3,) [m] and quaternion (4,) x, y, z, w, base to world; velocity (3,) [m/s] and spin (3,) [rad/s] in the
+    base's own frame
+    """
+
+    position: Array
+    quaternion: Array
+    velocity: Array
+    spin: Array
 
 
 class StandIn:
@@ -130,6 +145,14 @@ class StandIn:
             self._judge(now)
         return self._simulation.sense()
 
+    def odometry(self) -> Odometry:
+        """Return where the base is, and how it moves."""
+        state = self._simulation.state
+        quaternion = state.base_quaternion[0]
+        back = inverse(quaternion)
+        velocity, spin = (rotate(back, v[0]) for v in (state.base_velocity, state.base_angular_velocity))
+        return Odometry(state.base_position[0], quaternion, velocity, spin)
+
     def report(self) -> dict[str, Any]:
         """Return plain data: the trials, and what was counted."""
         head = {
@@ -173,6 +196,16 @@ class StandIn:
         self._command, self._arrived = holding_command(self.robot, q)[0], float("-inf")
         self._held, self._release = True, release
         self._failed, self._upright_s = False, 0.0
+
+
+def fitting_task(robot: Robot) -> Task:
+    """Return the first task that a robot has everything for; raise ConfigError where there is none."""
+    for name in TASKS:
+        try:
+            return load_task(name, robot)
+        except (ConfigError, RobotError):
+            continue
+    raise ConfigError(f"task: none of {', '.join(TASKS)} fits robot '{robot.name}'; give 'module:Class'")
 
 
 def faster(robot: Robot) -> Robot:

@@ -1,6 +1,7 @@
 """The stand-in robot as a ROS 2 node: what a robot with ros2_control shows to the outside, and nothing more.
 
 python -m ros_bridge.stand_in_node --robot cartpole --trials 5 --report report.yaml
+python -m ros_bridge.stand_in_node --robot a1 --engine bullet
 """
 
 import argparse
@@ -10,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from nav_msgs.msg import Odometry
 from pydantic import Field
 from rclpy.context import Context
 from sensor_msgs.msg import Imu, JointState
@@ -21,7 +23,7 @@ from robots.urdf.reader import urdf_text
 from ros_bridge import messages
 from ros_bridge.managed_node import LATCHED, RELIABLE, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node
-from ros_bridge.stand_in import StandIn
+from ros_bridge.stand_in import StandIn, fitting_task
 from sim2real.config import Strict, dump_yaml
 from sim2real.sim.simulation import Senses
 from sim2real.tasks import load_task
@@ -31,7 +33,9 @@ class StandInOptions(Strict):
     """Parameters of the node."""
 
     robot: str = Field(default="cartpole", description="Catalog name, folder or robot.yaml")
-    task: str = Field(default="balance", description="Task that says where a trial starts and when it has failed")
+    task: str = Field(
+        default="", description="Task that says where a trial starts and when it has failed; empty: one that fits"
+    )
     engine: str = Field(default="mujoco", description="Physics: mujoco or bullet")
     randomization: str = Field(
         default="none", description="Where the hidden Variant is drawn from: name, .yaml or none"
@@ -46,7 +50,10 @@ class StandInOptions(Strict):
 
 
 class StandInNode(ManagedNode[StandInOptions]):
-    """Publishes joint_states, imu/data and robot_description; obeys the controller's command topic."""
+    """Publishes joint_states, imu/data and robot_description, and the truth about a free base as odom.
+
+    It obeys the controller's command topic.
+    """
 
     def __init__(self, context: Context | None = None, **parameters: Any) -> None:
         super().__init__("stand_in", StandInOptions, context, **parameters)
@@ -57,12 +64,13 @@ class StandInNode(ManagedNode[StandInOptions]):
         check_output(o.report, "report")
         robot = load_robot(o.robot)
         family = Randomization.load(o.randomization, robot)
-        task = load_task(o.task, robot)
+        task = load_task(o.task, robot) if o.task else fitting_task(robot)
         self.stand_in = StandIn(robot, task, family, o.engine, o.seed, o.trials, o.trial_s)
         # Joint order is nobody's promise: a broadcaster sorts as it likes, and so does this one.
         self._names = robot.joint_names[::-1]
         self._joint_states = self.advertise(JointState, "joint_states", RELIABLE)
         self._imu = self.advertise(Imu, "imu/data", RELIABLE) if robot.file.imu else None
+        self._odom = None if robot.fixed_base else self.advertise(Odometry, "odom", RELIABLE)
         self._description = self.advertise(String, "robot_description", LATCHED, when_active=False)
         self._description.publish(String(data=urdf_text(robot.model)))
         controller = o.controller or f"forward_{robot.command_mode}_controller"
@@ -98,6 +106,9 @@ class StandInNode(ManagedNode[StandInOptions]):
         if self._imu:
             link = self.stand_in.robot.file.imu.link  # type: ignore[union-attr]
             self._imu.publish(messages.imu(link, senses.imu_quaternion[0], senses.imu_angular_velocity[0], now))
+        if self._odom:
+            base = self.stand_in.robot.model.root.name
+            self._odom.publish(messages.odometry(base, *self.stand_in.odometry(), now))
 
 
 def run(*, seconds: float | None = None, ros_args: Sequence[str] = (), **parameters: Any) -> int:
@@ -111,7 +122,7 @@ def run(*, seconds: float | None = None, ros_args: Sequence[str] = (), **paramet
 def main(args: Sequence[str] | None = None) -> int:
     """Command line of this node."""
     parser = argparse.ArgumentParser(prog="python -m ros_bridge.stand_in_node", description=StandInNode.__doc__)
-    for name in ("robot", "randomization", "engine", "report"):
+    for name in ("robot", "task", "randomization", "engine", "report"):
         parser.add_argument(f"--{name}", default=StandInOptions.model_fields[name].default)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--trials", type=int, default=0)

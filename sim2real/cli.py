@@ -70,6 +70,9 @@ def deploy(
     controller: str = "",
     ramp_s: float = -1.0,
     wait_for_enable: bool = False,
+    stamped: bool = False,
+    command_timeout_s: float = 0.5,
+    target_frame: str = "",
     quiet: bool = False,
     ros_args: RosArgs = (),
 ) -> int:
@@ -78,8 +81,11 @@ def deploy(
     Before the first command it replays the policy's golden pairs and compares joints, limits and rate with what the
     robot publishes. This stop is software: it does not replace the hardware one.
 
+    A policy that walks follows cmd_vel, one that reaches target_pose.
+
     Example: sim2real deploy runs/demo/policy --seconds 20
              sim2real deploy runs/demo/policy --ros-args __ns:=/lab joint_states:=/arm/joint_states
+             ros2 topic pub -r 10 /cmd_vel geometry_msgs/msg/Twist "{linear: {x: 0.5}}"
 
     Args:
         policy: Policy folder, or name of a policy that ships (see `sim2real train --list`).
@@ -87,13 +93,22 @@ def deploy(
         controller: Forwarding controller to command; forward_<mode>_controller if not given.
         ramp_s: Seconds over which the policy fades in; negative: 0.2 for position commands, else 0.
         wait_for_enable: Stay ready until the service ~/enable is called, instead of starting at once.
+        stamped: cmd_vel is a TwistStamped.
+        command_timeout_s: Silence of cmd_vel after which the robot is asked to stand [s].
+        target_frame: Name of an arm's root link, in whose frame target_pose is; robot_description's if not given.
         quiet: No live view.
         ros_args: Remappings name:=value.
     """
     from ros_bridge.policy_node import run
     from sim2real.live import DeployView
 
-    parameters = {"controller": controller, "ramp_s": ramp_s, "autostart": not wait_for_enable}
+    parameters: dict[str, Any] = {
+        "controller": controller,
+        "ramp_s": ramp_s,
+        "autostart": not wait_for_enable,
+        "stamped": stamped,
+    }
+    parameters |= {"command_timeout_s": command_timeout_s, "target_frame": target_frame}
     with DeployView(err, enabled=not quiet) as view:
         return run(policy, seconds=seconds, ros_args=_ros_args(ros_args), on_status=view.show, **parameters)
 
@@ -102,7 +117,8 @@ def deploy(
 def stand_in(
     robot: PositionalStr = "cartpole",
     seed: int = 1,
-    randomization: str = "cartpole",
+    randomization: str | None = None,
+    task: str = "",
     engine: Literal["bullet", "mujoco"] = "mujoco",
     trials: int = 0,
     trial_s: float = 10.0,
@@ -117,11 +133,14 @@ def stand_in(
 
     Example: sim2real stand-in cartpole --seed 7
              sim2real stand-in cartpole --trials 10 --trial-s 5 --report trials.yaml
+             sim2real stand-in a1 --randomization quadruped_ordinary
 
     Args:
         robot: Catalog name, folder or robot.yaml.
         seed: Seed of the hidden Variant, the start poses and the sensors.
-        randomization: Where the hidden Variant is drawn from: a shipped name, a .yaml file, or none.
+        randomization: Where the hidden Variant is drawn from: a shipped name, a .yaml file, or none. If not given, the
+            cart-pole's own for a cart-pole, else none.
+        task: Task that judges a trial; the first that fits the robot if not given.
         engine: Physics engine.
         trials: End after this many trials, each in a new hidden Variant; 0 is one run without end.
         trial_s: Length of a trial [s].
@@ -131,7 +150,8 @@ def stand_in(
     """
     from ros_bridge.stand_in_node import run
 
-    parameters = {"robot": robot, "seed": seed, "randomization": randomization, "engine": engine}
+    family = randomization or ("cartpole" if robot == "cartpole" else "none")
+    parameters = {"robot": robot, "seed": seed, "randomization": family, "engine": engine, "task": task}
     return run(
         seconds=seconds, ros_args=_ros_args(ros_args), trials=trials, trial_s=trial_s, report=report, **parameters
     )
@@ -169,7 +189,13 @@ def mirror(
 
 
 @app.command(name="record")
-def record(folder: PositionalPath, policy: str = "", seconds: float | None = None, ros_args: RosArgs = ()) -> int:
+def record(
+    folder: PositionalPath,
+    policy: str = "",
+    stamped: bool = False,
+    seconds: float | None = None,
+    ros_args: RosArgs = (),
+) -> int:
     """Record states, commands, diagnostics and the twin as a rosbag2 folder (MCAP), which `ros2 bag` and others open.
 
     Example: sim2real record runs/bag --policy runs/demo/policy
@@ -177,12 +203,13 @@ def record(folder: PositionalPath, policy: str = "", seconds: float | None = Non
     Args:
         folder: Folder of the bag; must not exist yet.
         policy: Policy folder whose digest the bag shall hold.
+        stamped: cmd_vel is a TwistStamped.
         seconds: End after this time.
         ros_args: Remappings name:=value.
     """
     from ros_bridge.recorder import run
 
-    return run(folder, seconds=seconds, ros_args=_ros_args(ros_args), policy=policy)
+    return run(folder, seconds=seconds, ros_args=_ros_args(ros_args), policy=policy, stamped=stamped)
 
 
 @app.command(name="doctor")

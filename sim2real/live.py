@@ -24,6 +24,8 @@ class Status(Protocol):
     @property
     def state_age_s(self) -> float: ...  # noqa: D102
     @property
+    def asked(self) -> dict[str, float]: ...  # noqa: D102
+    @property
     def interventions(self) -> dict[str, int]: ...  # noqa: D102
     @property
     def message(self) -> str: ...  # noqa: D102
@@ -58,6 +60,8 @@ def status_table(status: Status) -> Table:
     table.add_row("mode", f"[bold {colour}]{mode}[/]  {escape(status.message)}")
     table.add_row("control loop", f"{status.rate_hz:5.1f} Hz, largest gap {status.largest_gap_s * 1e3:.1f} ms")
     table.add_row("age of the state", f"{status.state_age_s * 1e3:.1f} ms")
+    if status.asked:
+        table.add_row("asked", ", ".join(f"{escape(name)} {value:.2f}" for name, value in status.asked.items()))
     counts = ", ".join(f"{name} {n}" for name, n in status.interventions.items() if n) or "none"
     table.add_row("interventions", counts)
     return table

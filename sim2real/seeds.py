@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sim2real.config import Strict, dump_yaml, load
 from sim2real.curve import training_seconds
@@ -12,13 +12,15 @@ from sim2real.errors import ConfigError, TrainingError
 from sim2real.run_folder import write_atomically
 from sim2real.statistics import Spread, spread
 from sim2real.train_config import TrainConfig
-from sim2real.training_run import TrainResult
+
+if TYPE_CHECKING:
+    from sim2real.training_run import TrainResult
 
 FINISHED = "finished.yaml"
 _FINISHED = "# What this run came to. With it here, `--resume` takes the run as done.\n"
 MAX_SEEDS = 1000
 
-Run = Callable[[TrainConfig, Path], TrainResult]
+Run = Callable[[TrainConfig, Path], "TrainResult"]
 """Trains a config in a folder, going on where a run is there."""
 
 

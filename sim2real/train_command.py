@@ -12,6 +12,7 @@ from sim2real.errors import ConfigError
 
 if TYPE_CHECKING:
     from sim2real.train_config import TrainConfig
+    from sim2real.training_run import TrainResult
 
 out = Console()
 err = Console(stderr=True)
@@ -108,13 +109,12 @@ def _train_seeds(config: "TrainConfig", seeds: int, folder: Path, resume: bool, 
     from sim2real.result_tables import seeds_tables
     from sim2real.run_folder import write_atomically, written
     from sim2real.seeds import train_seeds
-    from sim2real.training_run import TrainResult
 
     shown = err if json else out
 
     announced = False
 
-    def run(one: "TrainConfig", where: Path) -> TrainResult:
+    def run(one: "TrainConfig", where: Path) -> "TrainResult":
         nonlocal announced
         label, announce, announced = f"seed {one.seed} ({one.seed - config.seed + 1} of {seeds})", not announced, True
         return train_with_progress(one, where, shown, resume=True, label=label, announce=announce)

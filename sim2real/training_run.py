@@ -75,7 +75,7 @@ class TrainingRun:
 
     def _group(self, k: int) -> Group:
         envs, first_world = self.worlds.group(k, self.worlds.seed_of(self.step))
-        return Group(envs, k, first_world)
+        return Group(envs, k, first_world, plain=not isinstance(envs, RobotVectorEnv))
 
     def start(self) -> None:
         """Make the learner, or go on with the one found, and write down what is trained.

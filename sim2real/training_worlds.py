@@ -102,12 +102,8 @@ def _make_gym_envs(environment: GymEnvironment, n: int) -> Envs:
     except (gymnasium.error.Error, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None
-    seen, acts = envs.single_observation_space, envs.single_action_space
-    flat = [isinstance(space, gymnasium.spaces.Box) and len(space.shape) == 1 for space in (seen, acts)]
-    if not flat[0] or not (flat[1] or (isinstance(acts, gymnasium.spaces.Discrete) and acts.start == 0)):
+    seen = envs.single_observation_space
+    if not (isinstance(seen, gymnasium.spaces.Box) and len(seen.shape) == 1):
         envs.close()
-        raise TrainingError(
-            f"environment: '{name}' has observations {seen} and actions {acts}; "
-            "A2C here takes a Box of one dimension, and acts in one or in a Discrete from 0"
-        )
+        raise TrainingError(f"environment: '{name}' has observations {seen}; A2C here takes a Box of one dimension")
     return envs

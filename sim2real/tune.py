@@ -153,7 +153,7 @@ class _Search:
         stop = Event()
         curve = TrialCurve(trial, config.steps, self.asked, stop)
         result = train(config, folder, writers=[curve, *self.watch(trial.number, config)], stop=stop)
-        if result.interrupted and not stop.is_set():
+        if result.interrupted and not curve.time_is_up:
             self.stop.set()
             return None
         return self._judge(config, result)

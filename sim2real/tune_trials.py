@@ -52,10 +52,13 @@ class Tried:
 
 
 class TrialCurve:
-    """A metrics writer that compares a trial's learning curve with the others', and ends it when its time is up."""
+    """A metrics writer that compares a trial's learning curve with the others', and ends it when its time is up.
+
+    time_is_up: whether it has; Ctrl-C sets `stop` as well
+    """
 
     def __init__(self, trial: "Trial", steps: int, asked: Asked, stop: Event) -> None:
-        self._trial, self._steps, self._stop = trial, steps, stop
+        self._trial, self._steps, self._stop, self.time_is_up = trial, steps, stop, False
         self._seconds, self._name = asked.minutes * 60.0, f"rollout/{asked.objective}"
         self._began, self._mark = time.monotonic(), 0
 
@@ -65,6 +68,7 @@ class TrialCurve:
 
         elapsed = (time.monotonic() - self._began) / self._seconds
         if elapsed >= 1.0:
+            self.time_is_up = True
             self._stop.set()
         value, reached = metrics.get(self._name, float("nan")), int(MARKS * min(1.0, max(step / self._steps, elapsed)))
         if not isfinite(value):

@@ -21,9 +21,10 @@ def make(**options: Any) -> SameStepCartPole:
 def test_moves_as_the_single_environment_does():
     envs = make()
     observation, _ = envs.reset(seed=3)
-    single = gymnasium.make("CartPole-v1").unwrapped
+    single: Any = gymnasium.make("CartPole-v1").unwrapped
     single.reset(seed=0)
-    single.state = envs.unwrapped.state[:, 0].copy()
+    arrays: Any = envs.unwrapped
+    single.state = arrays.state[:, 0].copy()
     for action in (1, 0, 0, 1, 1, 0, 1):
         one, reward, *_ = single.step(action)
         observation, rewards, *_ = envs.step(np.full(N, action))
@@ -60,7 +61,7 @@ def test_the_same_seed_gives_the_same_episodes():
         envs = make()
         envs.reset(seed=5)
         runs.append(np.stack([envs.step(action)[0] for action in actions]))
-    np.testing.assert_array_equal(*runs)
+    np.testing.assert_array_equal(runs[0], runs[1])
 
 
 def test_only_cart_poles_are_known_as_arrays():

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +269,15 @@ def test_stopped_from_outside(tmp_path: Path, how, engine):
     assert train(config.model_copy(update={"steps": more}), run, resume=True).steps == more
 
 
+@pytest.fixture
+def _heeds_ctrl_c() -> Iterator[None]:
+    """Handle SIGINT as Python does, also where this process began in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_heeds_ctrl_c")
 def test_the_first_signal_asks_and_the_second_ends():
     before = signal.getsignal(signal.SIGINT)
     with graceful_interrupt() as interrupted:
@@ -308,6 +318,7 @@ BAD = [
     ({"environment": {"gymnasium": "FrozenLake-v1"}}, "'FrozenLake-v1' has observations Discrete"),
     ({"environment": {"robot": "cartpol"}}, "did you mean 'cartpole'"),
     ({"environment": {"robot": "cartpole", "options": {"fall_angel": 1}}}, "fall_angle"),
+    ({"a2c": {"shared": False, "symmetry": True}}, "a2c.symmetry: task 'balance' knows none; leave it out"),
 ]
 
 

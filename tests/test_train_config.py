@@ -113,6 +113,11 @@ def test_only_a_robot_s_ranges_widen():
     assert "widening needs a robot's environment" in problem
 
 
+def test_only_a_robot_has_a_symmetry():
+    problem = refusal("{gymnasium: X-v1}", "worlds: 2\nsteps: 10\na2c: {symmetry: true}\n")
+    assert problem == ("t.yaml: a2c.symmetry needs a robot's environment; Gymnasium's others name no mirrored joints")
+
+
 def test_widening_settings():
     changes = {"widening.automatic.queue": 7}
     config = load_train_config("cartpole", changes)

@@ -1,5 +1,6 @@
 """The search for a config: its journal, its best, what ends a trial, and how it goes on."""
 
+import signal
 from pathlib import Path
 from threading import Event
 
@@ -152,3 +153,23 @@ def test_the_best_is_the_first_of_equals():
     trials = [Tried(k, "complete", score, 1.0, {}, "") for k, score in enumerate((1.0, 2.0, 2.0))]
     assert best_of([*trials, Tried(3, "pruned", None, 1.0, {}, "")]) == trials[1]
     assert best_of(trials[:0]) is None
+
+
+class Interrupter:
+    """A metrics writer that sends this process one Ctrl-C."""
+
+    sent = False
+
+    def write(self, step: int, metrics: dict[str, float]) -> None:
+        if not self.sent:
+            self.sent = True
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_ends_the_search_and_its_trial_is_tried_again(asked: Asked, tmp_path: Path):
+    found = tune(asked, SPACE, 2, tmp_path, watch=lambda *_: [Interrupter()])
+    assert found.interrupted
+    assert [trial.reason for trial in found.trials] == ["stopped"]
+    again = tune(asked, SPACE, 1, tmp_path, resume=True)
+    assert [trial.state for trial in again.trials] == ["failed", "complete"]
+    assert again.trials[1].values == found.trials[0].values

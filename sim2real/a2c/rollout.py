@@ -47,8 +47,11 @@ class Group:
     ended: the episodes that ended in the last batch
     """
 
-    def __init__(self, envs: VectorEnv[Any, Any, Any], number: int = 0, first_world: int = 0) -> None:
-        self.envs, self._number, self._first = envs, number, first_world
+    def __init__(
+        self, envs: VectorEnv[Any, Any, Any], number: int = 0, first_world: int = 0, *, plain: bool = True
+    ) -> None:
+        """plain: whether the environment does not know `first_world`, so that its seed has to tell it from others."""
+        self.envs, self._number, self._first, self._plain = envs, number, first_world, plain
         self.episodes = Episodes()
         self.ended: list[Ended] = []
         self.reward_terms: dict[str, float] = {}
@@ -56,7 +59,7 @@ class Group:
     def restart(self, seed: int) -> None:
         """Begin new episodes in all worlds, with every random number derived from `seed`."""
         self._rng = stream(seed, "actions", self._number)
-        observation, infos = self.envs.reset(seed=seed)
+        observation, infos = self.envs.reset(seed=seed + self._first if self._plain else seed)
         self._seen = _seen(observation, infos.get("privileged"))
         self._return = np.zeros(self.envs.num_envs)
         self._length = np.zeros(self.envs.num_envs, dtype=np.int64)

@@ -2,7 +2,8 @@
 
 A servo's effort is worked out from the state at the beginning of a step. The share of a motion that its damping and
 stiffness undo in one step, the largest eigenvalue of M^-1 (kd dt + kp dt^2 / 2), is its rate: semi-implicit Euler bears
-2, at which joints shake. M is that of the default pose; other poses have up to half as much again.
+2, at which joints shake. M is that of the default pose; a quadruped's other poses have up to half as much again. An
+arm moves through all of its range, where it may have four times as much: there M is that of the worst of some poses.
 
 Measured on PyBullet 3.2.7 with catalog quadrupeds at 500 Hz, hung up, within 0.6 rad of their default pose:
 - Up to a rate of 1.3 nothing shakes; at 1.4 one Laikago in four does.
@@ -14,9 +15,9 @@ from math import ceil
 
 import numpy as np
 
-from randomization import VariantSpace
+from randomization import VariantSpace, stream
 from robots import Robot
-from robots.kinematics import mass_matrix, sources
+from robots.kinematics import follow, mass_matrix, sources
 from sim2real.sim.actuators import servo
 from sim2real.sim.bodies import armature
 from sim2real.sim.engine import Array
@@ -24,6 +25,7 @@ from sim2real.sim.engine import Array
 # Largest rate of the nominal robot and of a Variant. A velocity servo at 1 would reach its speed in a single step,
 # sooner than its law says.
 BOUNDS = {"position": (1.2, 1.3), "velocity": (0.3, 0.48), "effort": (1.2, 1.3)}
+POSES = 64  # that a robot with a bolted base is looked at in
 FINEST = 32  # steps in the place of one: a world that would need more diverges, is counted and rebuilt
 _SCALES = ("kp", "kd", "strength")
 
@@ -34,11 +36,28 @@ class ServoRate:
     def __init__(self, robot: Robot, space: VariantSpace) -> None:
         self._space, self._dt = space, robot.control_dt / robot.substeps
         self._law = -np.array([servo(actuator) for actuator in robot.actuators]).reshape(-1, 3)
-        self._columns = np.array([_columns(robot, space, quantity) for quantity in _SCALES]).reshape(len(_SCALES), -1)
-        self._mobility = _mobility(robot)
+        columns = [_columns(robot, space, quantity) for quantity in _SCALES]
+        self._columns = np.array(columns, dtype=np.intp).reshape(len(_SCALES), -1)
+        self._mobility = _mobility(robot, robot.default_q)
         bounds = [BOUNDS[mode] for mode in (*robot.modes, "effort")]
         self._bound, self._variant_bound = np.min(bounds, axis=0).tolist()
         self._nominal = self.of(space.nominal)
+        if robot.fixed_base:
+            self._take_worst(robot)
+
+    def _take_worst(self, robot: Robot) -> None:
+        """Go by the pose with the highest rate of some that lie all over the motors' ranges, as far as these end."""
+        lower, upper = np.clip(robot.q_limits, -np.pi, np.pi)
+        rng = stream(0, "poses")
+        for _ in range(POSES):
+            kept, q = self._mobility, robot.default_q.copy()
+            q[robot.actuated] = rng.uniform(lower, np.maximum(lower, upper))
+            self._mobility = _mobility(robot, follow(robot.model, q, np.zeros_like(q))[0])
+            rate = self.of(self._space.nominal)
+            if rate > self._nominal:
+                self._nominal = rate
+            else:
+                self._mobility = kept
 
     def of(self, values: Array) -> float:
         """Return the rate with a Variant (space.size,); less mass or inertia of any body counts as that of all."""
@@ -68,9 +87,9 @@ def _columns(robot: Robot, space: VariantSpace, quantity: str) -> list[int]:
     return [found.get(name, -1) for name in robot.actuator_names]
 
 
-def _mobility(robot: Robot) -> Array:
-    """Return M^-1 as the motors see it, in the default pose: (n_actuators, n_actuators); mimic joints move along."""
-    model, q = robot.merged.model, robot.default_q
+def _mobility(robot: Robot, q: Array) -> Array:
+    """Return M^-1 as the motors see it in a pose q (n_joints,): (n_actuators, n_actuators); mimic joints move along."""
+    model = robot.merged.model
     matrix = mass_matrix(model, q, floating=not robot.fixed_base)
     root = len(matrix) - robot.n_joints
     matrix[root:, root:] += np.diag(armature(robot))

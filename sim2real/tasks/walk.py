@@ -29,15 +29,15 @@ class WalkWeights(Strict):
     """Weights of the reward's terms, each a period. v, w: velocity of the base in its own frame; c: the command."""
 
     velocity: float = 0.2  # x exp(-|v_xy - c_xy|^2 / 0.05)
-    turn: float = 0.1  # x exp(-(w_z - c_z)^2 / 0.15)
+    turn: float = 0.15  # x exp(-(w_z - c_z)^2 / 0.1)
     lag: float = -0.1  # x |v_xy - c_xy|^2, which still pulls where the exponential is flat
-    turn_lag: float = -0.04  # x (w_z - c_z)^2
+    turn_lag: float = -0.1  # x (w_z - c_z)^2
     heave: float = -0.2  # x v_z^2
     sway: float = -0.005  # x w_xy^2
     tilt: float = -0.1  # x g_xy^2, g the direction of gravity
     height: float = -1.0  # x (z - standing height)^2 [m^2]
     effort: float = -4e-6  # x |tau|^2 [N^2 m^2]
-    smooth: float = -0.08  # x |action - last action|^2
+    smooth: float = -0.3  # x |action - last action|^2
     fall: float = -1.0  # once
 
 
@@ -114,7 +114,7 @@ class Walk(Task):
         turned_off = (moving.spin[:, 2] - command[:, 2]) ** 2
         return {
             "velocity": w.velocity * np.exp(-off / 0.05),
-            "turn": w.turn * np.exp(-turned_off / 0.15),
+            "turn": w.turn * np.exp(-turned_off / 0.1),
             "lag": w.lag * off,
             "turn_lag": w.turn_lag * turned_off,
             "heave": w.heave * moving.velocity[:, 2] ** 2,

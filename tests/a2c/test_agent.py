@@ -344,6 +344,44 @@ def test_the_weight_of_the_entropy_falls_over_the_run():
     assert agent(entropy_weight=0.4).entropy_weight == 0.4
 
 
+@step_kinds
+@pytest.mark.parametrize(("last", "half"), [(0.1, 0.2), (1.6, 0.8)], ids=["falls", "rises"])
+def test_a_deviation_that_is_set_changes_by_the_same_factor_each_update(kind, last, half):
+    learner, found = agent(updates=4, initial_std=0.4, final_std=last, **kind), []
+    log_std = learner.network.log_std
+    assert log_std is not None
+    assert not any(v is log_std for v in learner.network.actor_variables), "it is not learned"
+    for k in range(6):
+        found.append(np.exp(learner.snapshot().log_std))
+        learner.learn(batch(k))
+    factor = (last / 0.4) ** 0.25
+    expected = np.outer(0.4 * factor ** np.array([0, 1, 2, 3, 4, 4]), np.ones(N_OUT))  # the run is of 4 updates
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert found[2] == pytest.approx(half, rel=1e-5)
+
+
+def test_a_deviation_is_learned_where_no_last_one_is_given():
+    learner = agent(initial_std=0.4)
+    assert any(v is learner.network.log_std for v in learner.network.actor_variables)
+    for k in range(3):
+        learner.learn(batch(k))
+    learned = np.exp(learner.snapshot().log_std)
+    assert learned[0] != learned[1]
+    assert np.abs(learned - 0.4).max() > 1e-4
+
+
+def test_a_deviation_that_is_set_is_right_after_load(tmp_path: Path):
+    first, second, other = (agent(seed=k, initial_std=0.4, final_std=0.1) for k in range(3))
+    for k in range(5):
+        first.learn(batch(k))
+    first.save(tmp_path / "learner.npz")
+    second.load(tmp_path / "learner.npz")
+    assert np.exp(second.snapshot().log_std) == pytest.approx(0.2, rel=1e-5)  # halfway, in the logarithm
+    other.save(tmp_path / "new.npz")
+    second.load(tmp_path / "new.npz")
+    assert np.exp(second.snapshot().log_std) == pytest.approx(0.4, rel=1e-5)
+
+
 SAVED: list[tuple[Any, dict[str, Any]]] = [
     (CONTINUOUS, FIRST | {"optimizer": "rmsprop", "shared": True}),
     (DISCRETE, FIRST),
@@ -379,6 +417,7 @@ OTHERS: list[dict[str, Any]] = [
     {"space": DISCRETE},
     {"shared": True},
     {"std": "dependent"},
+    {"final_std": 0.1},
     {"optimizer": "rmsprop"},
     {"actor_step": "natural"},
 ]
@@ -389,7 +428,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path, other):
     for here, there in ((agent(), agent(**other)), (agent(**other), agent())):
         there.save(tmp_path / "learner.npz")
         before = state(here)
-        with pytest.raises(TrainingError, match=r"learner\.npz: is a checkpoint of another network"):
+        with pytest.raises(TrainingError, match=r"^this is a checkpoint of another network; resume with the"):
             here.load(tmp_path / "learner.npz")
         assert same(state(here), before)
 

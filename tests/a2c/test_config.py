@@ -22,6 +22,9 @@ def test_the_natural_step_and_separate_trunks_are_the_default():
         ({"shared": True}, "shared: one trunk cannot take a natural step, "),
         (FIRST | {"shared": True, "asymmetric": True}, "shared: one trunk cannot"),
         (FIRST | {"shared": True, "critic_hidden": [8]}, "shared: one trunk cannot"),
+        (FIRST | {"shared": True, "symmetry": True}, "shared: one trunk cannot"),
+        ({"std": "dependent", "final_std": 0.1}, "final_std: a deviation that depends on the state is learned; leave"),
+        ({"final_std": 0}, "final_std: must be greater than 0"),
         ({"schedule": "kl"}, "schedule: a natural step keeps to max_kl by itself; choose constant or linear"),
         ({"max_kl": 0}, "max_kl: must be greater than 0"),
         ({"fisher_share": 1.5}, "fisher_share: must be less than or equal to 1"),
@@ -37,7 +40,9 @@ def test_what_cannot_be_is_refused(options, problem):
 
 
 @pytest.mark.parametrize(
-    "options", [FIRST | {"shared": True}, FIRST | {"schedule": "kl"}, {"asymmetric": True}], ids=str
+    "options",
+    [FIRST | {"shared": True}, FIRST | {"schedule": "kl"}, {"asymmetric": True}, {"symmetry": True, "final_std": 0.1}],
+    ids=str,
 )
 def test_what_can_be_is_taken(options):
     assert validate(A2CConfig, options, "t.yaml").model_dump(include=set(options)) == options

@@ -54,9 +54,21 @@ def constant_policy(robot_name: str, terms: list[dict[str, str]], action: float 
     return _one_layer(robot, task, np.zeros(task.layout.size), action)
 
 
+def reaching_policy(robot_name: str = "kuka_iiwa", gain: float = 0.4) -> Policy:
+    """Return a policy whose joints go the way that `Chain.towards` says: differential inverse kinematics."""
+    robot = load_robot(robot_name)
+    task = load_task("reach", robot, {"terms": [{"name": "end_effector_step"}]})
+    chain, _ = task.layout.reach
+    weights = np.zeros((task.layout.size, robot.n_actuators))
+    for k, joint in enumerate(chain.names):
+        weights[k, robot.actuator_names.index(joint)] = gain
+    return _one_layer(robot, task, weights, 0.0)
+
+
 def _one_layer(robot: Robot, task: Task, weights: Array, bias: float) -> Policy:
-    size = len(weights)
-    layer = {"w0": weights[:, None], "b0": np.array([bias])}
-    network = NetworkContract(sizes=(size, 1), activation="tanh")
+    weights = weights.reshape(task.layout.size, -1)
+    size, n_motors = weights.shape
+    layer = {"w0": weights, "b0": np.full(n_motors, bias)}
+    network = NetworkContract(sizes=(size, n_motors), activation="tanh")
     normalizer = {"obs_mean": np.zeros(size), "obs_std": np.ones(size)}
     return make_policy(robot, task, Randomization.none(robot), network, normalizer | layer, {"made_by": "tests"})

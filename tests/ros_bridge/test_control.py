@@ -11,9 +11,9 @@ from ros_bridge.command_filter import CommandFilter
 from ros_bridge.control import IMU, JOINTS, Control, streams_of
 from ros_bridge.guard import GuardLimits, Mode
 from sim2real.action import ActionMap
-from sim2real.errors import BridgeError
 from sim2real.observation import ObservationLayout, Term
 from sim2real.policy import Policy
+from sim2real.tasks import walk
 
 PERIOD = 0.02
 LIMITS = GuardLimits(period_s=PERIOD, max_age_s=3 * PERIOD)
@@ -83,39 +83,54 @@ def test_the_same_commands_as_the_policy_alone(policy):
         np.testing.assert_array_equal(control.period(k * PERIOD), runner.step(q[None], dq[None], *none)[0])
 
 
-WALKING = ("forward [m/s]", "turn [rad/s]")
-
-
 def following_policy(policy):
-    """A policy whose action is half of what is asked for first, whatever it measures."""
-    layout = policy.contract.observation.model_copy(update={"terms": (Term(name="command"),), "commands": WALKING})
-    network = policy.contract.network.model_copy(update={"sizes": (2, 1)})
-    contract = policy.contract.model_copy(update={"observation": layout, "network": network})
-    layer = {"w0": np.array([[0.5], [0.0]]), "b0": np.zeros(1)}
-    return Policy(contract, {"obs_mean": np.zeros(2), "obs_std": np.ones(2), **layer})
+    """A policy whose action is half of the forward speed that is asked for, whatever it measures."""
+    layout = policy.contract.observation.model_copy(
+        update={"terms": (Term(name="command"),), "commands": walk.COMMANDS}
+    )
+    network = policy.contract.network.model_copy(update={"sizes": (3, 1)})
+    options = {"forward": [-0.5, 1.0], "left": [0.0, 0.0], "turn": [-1.0, 1.0]}
+    changed = {"observation": layout, "network": network, "task_options": options}
+    layer = {"w0": np.array([[0.5], [0.0], [0.0]]), "b0": np.zeros(1)}
+    weights = {"obs_mean": np.zeros(3), "obs_std": np.ones(3), **layer}
+    return Policy(policy.contract.model_copy(update=changed), weights)
 
 
-def test_what_is_asked_reaches_the_policy(policy):
+def test_what_is_asked_reaches_the_policy_inside_what_it_was_trained_for(policy):
     control = started(following_policy(policy))
     sent = []
-    for k, asked in enumerate([None, [1.0, 0.0], [-0.5, 9.0], None], start=1):
+    for k, forward in enumerate([None, 1.0, -0.25, None, 9.0], start=1):
         control.joints(k * PERIOD, np.zeros(2), np.zeros(2))
-        if asked is not None:
-            control.ask(np.array(asked))
+        if forward is not None:
+            control.asked.take(k * PERIOD, np.array([forward, 0.0, 0.0]))
         sent.append(commanded(control, k * PERIOD))
-    assert sent == pytest.approx([0.0, 10.0, -5.0, -5.0]), (
-        "of an effort of 20 N; nothing at first, and the last one stays"
-    )
+    assert sent == pytest.approx([0.0, 10.0, -2.5, -2.5, 10.0]), "of an effort of 20 N; nothing at first"
+    assert control.counts["asked_limited"] == 1
 
 
-@pytest.mark.parametrize("asked", [[np.nan, 0.0], [np.inf, 0.0], [1.0], [1.0, 2.0, 3.0]])
-def test_what_cannot_be_asked_is_refused_and_changes_nothing(policy, asked):
+def test_silence_of_half_a_second_stops_it_one_period_later_at_most(policy):
     control = started(following_policy(policy))
-    control.ask(np.array([1.0, 0.0]))
-    with pytest.raises(BridgeError, match=r"must be one finite number for each of: forward \[m/s\], turn \[rad/s\]"):
-        control.ask(np.array(asked))
-    control.joints(PERIOD, np.zeros(2), np.zeros(2))
-    assert commanded(control, PERIOD) == pytest.approx(10.0)
+    control.asked.take(0.0, np.array([1.0, 0.0, 0.0]))
+    moved = []
+    for k in range(1, 50):
+        control.joints(k * PERIOD, np.zeros(2), np.zeros(2))
+        if commanded(control, k * PERIOD):
+            moved.append(k * PERIOD)
+    assert moved[-1] == pytest.approx(0.5)
+    assert control.guard.mode is Mode.RUN
+    assert control.counts["asked_silence"] == 1
+
+
+def test_an_arm_without_a_target_is_asked_to_stay_where_it_starts(arm_policy):
+    control = Control(arm_policy, LIMITS)
+    q = load_robot("kuka_iiwa").default_q
+    control.guard.activate(0.0)
+    control.joints(0.0, q, np.zeros_like(q))
+    assert control.guard.enable(0.0).granted
+    command = np.array(control.period(PERIOD))
+    chain, columns = arm_policy.contract.observation.reach
+    np.testing.assert_allclose(control.asked.values, chain.place(q[None, columns])[0])
+    np.testing.assert_allclose(command, q, rtol=0, atol=1e-9)
 
 
 def test_a_stale_state_gives_the_fallback_and_then_the_policy_begins_anew(policy):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseStamped, Twist
 from hypothesis import given
 from hypothesis import strategies as st
 from rclpy.time import Time
@@ -80,6 +81,41 @@ def test_commands():
     for data in ([1.0], [1.0, np.nan], []):
         with pytest.raises(MessageError):
             messages.read_command(Float64MultiArray(data=data), 2)
+
+
+def test_a_velocity_is_forward_left_and_turn():
+    message = Twist()
+    message.linear.x, message.linear.y, message.linear.z, message.angular.z = 1.0, 2.0, 9.0, 3.0
+    np.testing.assert_array_equal(messages.read_velocity(message), [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("given", "frame", "words"),
+    [
+        ("", "base", ""),
+        ("", "", ""),
+        ("base", "base", ""),
+        ("map", "base", "it is in frame 'map', the arm's root link is 'base'"),
+        ("map", "", "it is in frame 'map', and nothing says how the arm's root link is called"),
+    ],
+)
+def test_a_target_must_be_in_the_frame_of_the_root_link(given, frame, words):
+    message = PoseStamped()
+    message.header.frame_id, message.pose.position.x, message.pose.position.z = given, 0.5, 0.25
+    if not words:
+        np.testing.assert_array_equal(messages.read_target(message, frame), [0.5, 0.0, 0.25])
+        return
+    with pytest.raises(MessageError, match=words):
+        messages.read_target(message, frame)
+
+
+def test_odometry_puts_each_number_in_its_place():
+    place, quaternion, velocity, spin = np.split(np.arange(13.0), [3, 7, 10])
+    message = messages.odometry("trunk", place, quaternion, velocity, spin, NOW)
+    assert (message.header.frame_id, message.child_frame_id, message.header.stamp.sec) == ("odom", "trunk", 5)
+    p, o = message.pose.pose.position, message.pose.pose.orientation
+    v, w = message.twist.twist.linear, message.twist.twist.angular
+    assert [p.x, p.y, p.z, o.x, o.y, o.z, o.w, v.x, v.y, v.z, w.x, w.y, w.z] == list(range(13))
 
 
 def test_messages_are_what_ros_expects():

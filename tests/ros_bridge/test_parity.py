@@ -77,3 +77,9 @@ def test_a_description_without_a_joint(contract, text):
 @pytest.mark.parametrize("text", ["", "<robot", "hello", "<!DOCTYPE x [<!ENTITY a 'b'>]><robot/>"])
 def test_a_description_that_is_none_is_a_warning(contract, text):
     assert "cannot be read" in parity.check_description(contract, text)
+
+
+@pytest.mark.parametrize("wrong", ["", "<robot", "<robot/>", '<robot><link name="a"/><link name="b"/></robot>'])
+def test_the_root_link(text, wrong):
+    assert parity.root_link(text) == load_robot("cartpole").model.root.name
+    assert parity.root_link(wrong) == ""

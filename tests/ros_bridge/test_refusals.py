@@ -3,11 +3,13 @@
 import re
 import shutil
 
+import numpy as np
 import pytest
 from std_msgs.msg import Float64MultiArray
 
 from ros_bridge import policy_node, stand_in_node
-from sim2real.errors import ConfigError
+from sim2real.errors import BridgeError, ConfigError
+from sim2real.policy import Policy, record_golden
 from tests.ros_bridge.harness import COMMANDS, START
 
 
@@ -71,6 +73,18 @@ def test_parameters_are_checked(policy_folder, parameters, words):
     with pytest.raises(ConfigError) as error:
         policy_node.run(policy_folder, **parameters)
     assert words in str(error.value)
+
+
+def test_commands_that_no_topic_says_are_refused(policy, tmp_path):
+    layout = policy.contract.observation.model_copy(update={"commands": ("height [m]",)})
+    asking = Policy(policy.contract.model_copy(update={"observation": layout}), policy._weights)
+    golden = policy.golden
+    states = [golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity, np.zeros((len(golden.q), 1))]
+    rows = [tuple(array[k : k + 1] for array in states) for k in range(len(golden.q))]
+    record_golden(asking, rows).save(tmp_path / "asking")
+    with pytest.raises(BridgeError) as error:
+        policy_node.run(tmp_path / "asking")
+    assert "no topic says height [m]: 'cmd_vel' has forward [m/s], left [m/s], turn [rad/s]" in str(error.value)
 
 
 def test_bad_options_of_the_stand_in():

@@ -5,8 +5,10 @@ import pytest
 
 from randomization import Randomization
 from robots import load_robot
-from ros_bridge.stand_in import SETUP_S, StandIn, faster
+from ros_bridge.stand_in import SETUP_S, StandIn, faster, fitting_task
+from sim2real.errors import ConfigError
 from sim2real.sim import make_engine
+from sim2real.sim.rotations import rotate
 from sim2real.tasks import load_task
 
 DT = 0.01
@@ -124,6 +126,35 @@ def test_an_endless_run_counts_as_one_trial(stand_in):
     (trial,) = stand_in.report()["each"]
     assert not trial["success"]
     assert trial["upright_s"] < 5.0
+
+
+@pytest.mark.parametrize(("robot", "task"), [("cartpole", "balance"), ("kuka_iiwa", "reach"), ("a1", "walk")])
+def test_the_task_that_fits_a_robot(robot, task):
+    assert fitting_task(load_robot(robot)).name == task
+
+
+def test_a_robot_that_no_task_fits():
+    with pytest.raises(ConfigError, match="task: none of balance, reach, walk fits robot 'r2d2'"):
+        fitting_task(load_robot("r2d2"))
+
+
+def test_odometry_moves_as_it_says():
+    """Dropped a little by its legs, a robot goes down as far as its vertical speed says."""
+    robot = load_robot("a1")
+    made = StandIn(robot, fitting_task(robot), Randomization.none(robot))
+    first = made.odometry()
+    assert (*first.position[:2], *first.velocity, *first.spin) == (0.0,) * 8
+    made.command(np.zeros(robot.n_actuators).tolist(), 0.0)
+    heights, fallen = [float(first.position[2])], 0.0
+    for k in range(1, 40):
+        made.step(k * DT)
+        position, quaternion, velocity, _ = made.odometry()
+        assert np.linalg.norm(quaternion) == pytest.approx(1.0)
+        heights.append(float(position[2]))
+        fallen += DT * float(rotate(quaternion, velocity)[2])
+    assert abs(heights[-1] - heights[0]) > 0.05
+    assert heights[-1] - heights[0] == pytest.approx(fallen, abs=0.01)
+    made.close()
 
 
 def test_the_same_seed_hides_the_same_robots():
