@@ -5,15 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sim2real import errors
-from sim2real.errors import MAX_MESSAGE, ConfigError, Sim2RealError, nearest
+from sim2real.errors import MAX_MESSAGE, ConfigError, Sim2RealError, TrainingFailedError, nearest
 
 ALL = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, Exception)]
 
 
 @pytest.mark.parametrize("error", ALL)
 def test_every_error_is_caught_as_one_and_ends_with_status_2(error):
+    """All but a training that went wrong by itself: nobody's input was bad."""
     assert issubclass(error, Sim2RealError)
-    assert error.exit_status == 2
+    assert error.exit_status == (1 if error is TrainingFailedError else 2)
 
 
 @given(st.text(max_size=200))

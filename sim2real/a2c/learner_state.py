@@ -1,6 +1,5 @@
 """What a learner needs to go on, as one .npz of plain arrays (no pickle): variables, statistics and counters."""
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -48,10 +47,15 @@ def load_state(path: Path | BinaryIO, variables: Variables, norms: Norms, n_coun
 
 def _read(path: Path | BinaryIO) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile):
-        raise TrainingError("this is no learner's checkpoint; start again with another --out") from None
+        with np.load(path, allow_pickle=False) as file:
+            arrays = dict(file)
+        if all(array.dtype.kind in "fiu" for array in arrays.values()):
+            return arrays
+    except OSError:
+        raise  # says which file cannot be read; the rest is about what is in it
+    except Exception:  # noqa: S110 - zipfile and numpy raise a dozen kinds on damaged input
+        pass
+    raise TrainingError("this is no learner's checkpoint; start again with another --out")
 
 
 def _named(variables: Variables) -> dict[str, keras.Variable]:

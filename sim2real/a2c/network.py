@@ -74,7 +74,7 @@ class ActorCritic:
             return output
         image = tf.gather(watched, mirror.seen, axis=1) * mirror.seen_sign.astype(np.float32)
         answer = self._output(_through(self.actor_layers, image))
-        places, sign = _paired(mirror, self.log_std is not None)
+        places, sign = _paired(mirror, output.shape[1])
         return 0.5 * (output + tf.gather(answer, places, axis=1) * sign)
 
     def value(self, seen: tf.Tensor) -> tf.Tensor:
@@ -108,26 +108,38 @@ class ActorCritic:
         return NumpyActorCritic(actor, critic, log_std, ACTIVATIONS[self.activation], self.n_in)
 
 
-def _paired(mirror: Mirror, gaussian: bool) -> tuple[NDArray[np.intp], Float32]:
-    """Return where each number of an actor's output is found in the mirror, and its sign; deviations have none."""
+def _paired(mirror: Mirror, size: int) -> tuple[NDArray[np.intp], Float32]:
+    """Return where each of `size` numbers of an actor's output is found in the mirror, and its sign.
+
+    The first are means, one a motor; deviations, where they follow, have no sign.
+    """
     places, sign = mirror.acts, mirror.acts_sign.astype(np.float32)
-    if not gaussian:
+    if size == len(places):
         return places, sign
     return np.concatenate([places, len(places) + places]), np.concatenate([sign, np.ones_like(sign)])
 
 
 def _doubled(layers: Sequence[tuple[Float32, Float32]], mirror: Mirror) -> list[tuple[Float32, Float32]]:
     """Return the symmetric actor as one plain network of twice the width: itself, and beside it what sees the image."""
-    (first, bias), *middle, (last, last_bias) = layers
-    seen_sign, acts_sign = mirror.seen_sign.astype(np.float32), mirror.acts_sign.astype(np.float32)
-    seeing_image = np.zeros_like(first)
-    seeing_image[mirror.seen] = first * seen_sign[:, None]
-    doubled = [(np.concatenate([first, seeing_image], axis=1), np.concatenate([bias, bias]))]
+    *trunk, (last, last_bias) = layers
+    places, sign = _paired(mirror, len(last_bias))
+    answer, answer_bias = last[:, places] * sign, last_bias[places] * sign
+    bias = (last_bias + answer_bias) * np.float32(0.5)
+    if not trunk:
+        return [(0.5 * (last + _seeing_image(answer, mirror)), bias)]
+    (first, b), *middle = trunk
+    doubled = [(np.concatenate([first, _seeing_image(first, mirror)], axis=1), np.concatenate([b, b]))]
     for weight, b in middle:
         nothing = np.zeros_like(weight)
         doubled.append((np.block([[weight, nothing], [nothing, weight]]), np.concatenate([b, b])))
-    answer, answer_bias = last[:, mirror.acts] * acts_sign, last_bias[mirror.acts] * acts_sign
-    return [*doubled, (0.5 * np.concatenate([last, answer]), 0.5 * (last_bias + answer_bias))]
+    return [*doubled, (0.5 * np.concatenate([last, answer]), bias)]
+
+
+def _seeing_image(weight: Float32, mirror: Mirror) -> Float32:
+    """Return the weights (n_in, any) that make of an observation what `weight` makes of its mirror image."""
+    seeing = np.zeros_like(weight)
+    seeing[mirror.seen] = weight * mirror.seen_sign.astype(np.float32)[:, None]
+    return seeing
 
 
 def _weights(layers: Sequence[keras.layers.Layer]) -> list[keras.Variable]:

@@ -33,6 +33,12 @@ def slider(folder: Path) -> Robot:
     return load_robot(folder)
 
 
+def end_of(robot: Robot) -> str:
+    """The link that reaches."""
+    assert robot.file.end_effector is not None
+    return robot.file.end_effector
+
+
 def poses(robot: Robot, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
     """Joint positions of the whole robot, and of the chain alone."""
     q = np.random.default_rng(0).uniform(-1.5, 1.5, (20, robot.n_joints))
@@ -42,16 +48,16 @@ def poses(robot: Robot, chain: Chain) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("name", [*ARMS, "slider"])
 def test_place_is_that_of_the_whole_robots_kinematics(name, tmp_path):
     robot = slider(tmp_path) if name == "slider" else load_robot(name)
-    chain = Chain.of(robot, robot.file.end_effector)
+    chain = Chain.of(robot, end_of(robot))
     whole, own = poses(robot, chain)
-    expected = [link_poses(robot.model, q)[robot.file.end_effector][:3, 3] for q in whole]
+    expected = [link_poses(robot.model, q)[end_of(robot)][:3, 3] for q in whole]
     np.testing.assert_allclose(chain.place(own), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", [*ARMS, "slider"])
 def test_jacobian_is_the_places_derivative(name, tmp_path):
     robot = slider(tmp_path) if name == "slider" else load_robot(name)
-    chain = Chain.of(robot, robot.file.end_effector)
+    chain = Chain.of(robot, end_of(robot))
     _, q = poses(robot, chain)
     for k in range(len(chain.names)):
         step = np.zeros(len(chain.names))
@@ -74,7 +80,7 @@ def test_a_row_is_the_same_to_the_last_bit_alone_or_among_others():
 @pytest.mark.parametrize("name", ARMS)
 def test_small_steps_towards_a_goal_get_there(name):
     robot = load_robot(name)
-    chain = Chain.of(robot, robot.file.end_effector)
+    chain = Chain.of(robot, end_of(robot))
     q = np.tile(robot.default_q[[robot.joint_index(n) for n in chain.names]], (8, 1))
     goal = chain.place(q + np.random.default_rng(1).uniform(-0.4, 0.4, q.shape))
     for _ in range(400):

@@ -126,6 +126,7 @@ def test_going_the_way_that_is_seen_reaches_the_goal_in_both_engines(engine):
 def test_the_families_fit_every_arm(name, family):
     robot = load_robot(name)
     drawn = Randomization.load(family, robot, 8.0)
+    assert robot.file.end_effector is not None
     body = robot.merged.frames[robot.file.end_effector][0]
     low, high = drawn.bounds()
     payloads = [n for n, a, b in zip(drawn.space.names, low, high, strict=True) if n.startswith("payload") and b > a]
