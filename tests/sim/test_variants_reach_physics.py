@@ -41,7 +41,7 @@ def test_nominal_changes_nothing(make, name):
         ("cartpole", 1000),
         ("furuta", 1000),
         ("box on the floor", 1000),
-        pytest.param("furuta", 10_000, marks=pytest.mark.slow),
+        pytest.param("furuta", 3_000, marks=pytest.mark.slow),
     ],
 )
 def test_no_history_shows_through_a_reset(make, make_robot, name, resets):
