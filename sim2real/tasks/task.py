@@ -1,5 +1,6 @@
 """What every task gives, vectorised over worlds, and the table that finds one by name."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
@@ -26,7 +27,7 @@ TASKS = {
 """Task name -> "module:Class". A new task is one file and one entry; "module:Class" also works in place of a name."""
 
 
-class Task:
+class Task(ABC):
     """A task for one robot. Methods take and return arrays over worlds.
 
     commands: what is asked of the robot, one name with its unit each; command_s: seconds until something else is asked
@@ -43,28 +44,28 @@ class Task:
     settle_s: float = 0.0
     tolerances: Mapping[str, float] = MappingProxyType({})
 
+    @abstractmethod
     def __init__(self, robot: Robot, options: dict[str, Any]) -> None:
         """Check that the robot has what the task needs; raise ConfigError or RobotError."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, rng: np.random.Generator, n: int) -> tuple[Array, Array]:
         """Draw first joint positions and velocities: (n, n_joints) each."""
-        raise NotImplementedError
 
     def command(self, rng: np.random.Generator) -> Array:
         """Draw what is asked of the robot: (n_commands,)."""
         return np.zeros(len(self.commands))
 
+    @abstractmethod
     def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
         """Return the reward's terms by name, weighted, (n_worlds,) each; their sum is the reward of this period.
 
         action, last_action: (n, n_actuators), in -1..1; command: (n, n_commands)
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, state: WorldState) -> Bools:
         """Return which worlds have failed: (n_worlds,)."""
-        raise NotImplementedError
 
     def privileged(self, state: WorldState, command: Array) -> Array:
         """Return what only a simulator knows and a critic may look at: (n_worlds, any number), all near 1 in size."""
