@@ -106,7 +106,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self._steps = np.zeros(num_envs, dtype=np.int64)  # of each episode, counted from where it was staggered to
         self._time = np.zeros(num_envs)  # [s] since the policy began
         self._stagger, self._seed = stagger, seed
-        self._insight = _Insight(self.task, self.randomization) if privileged else None
+        self._privileged, self._insight = privileged, _Insight(self.task, self.randomization)
 
     def _make_worlds(self, seed: int) -> Worlds:
         truth = self.randomization if self.variants is None else self.variants
@@ -135,7 +135,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         if self._stagger:
             ages = [stream(self._seed, "age", self._first_world + k) for k in everywhere.tolist()]
             self._steps[:] = [rng.integers(self._max_steps) for rng in ages]
-        return observation, {} if self._insight is None else {"privileged": self._see(everywhere)}
+        return observation, {"privileged": self._see(everywhere)} if self._privileged else {}
 
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
         """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
@@ -167,13 +167,13 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         if (redrawn := self._worlds.tick(self.robot.control_dt)) is not None:
             self.simulation.redraw(*redrawn)
         observation = self._observer.observe(self._sense()).astype(np.float32)
-        if self._insight is not None:
+        if self._privileged:
             infos["privileged"] = self._see(slice(None))
         if ended.any():
             infos["final_obs"], infos["_final_obs"] = observation.copy(), ended
             worlds = np.flatnonzero(ended)
             observation[ended] = self._begin(worlds)
-            if self._insight is not None:
+            if self._privileged:
                 infos["final_privileged"] = infos["privileged"].copy()
                 infos["privileged"][ended] = self._see(worlds)
         return observation
@@ -198,7 +198,6 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def _see(self, worlds: NDArray[np.intp] | slice) -> Float32:
         """Return what a critic may look at in some worlds: (len(worlds), any number)."""
-        assert self._insight is not None  # noqa: S101
         return self._insight.of(self.simulation, self._worlds.command, worlds)
 
 
