@@ -23,6 +23,7 @@ from sim2real.observation import LIMIT, Observer, RobotState
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task, load_task
+from sim2real.tasks.steady import SteadyError
 from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
@@ -103,6 +104,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
         self._action = np.zeros((num_envs, self.robot.n_actuators))
         self._command = np.zeros((num_envs, self.robot.n_actuators))
+        self._steady = SteadyError(self.task, num_envs, self.robot.control_dt)
         self._steps = np.zeros(num_envs, dtype=np.int64)  # of each episode, counted from where it was staggered to
         self._time = np.zeros(num_envs)  # [s] since the policy began
         self._stagger, self._seed = stagger, seed
@@ -147,7 +149,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self._steps += 1
         self._time += self.robot.control_dt
         state = self.simulation.state
-        terms = self.task.reward(state, action, self._action, asked)
+        steady = self._steady.observe(state, asked, self._worlds.since)
+        terms = self.task.reward(state, action, self._action, asked, steady)
         self._action = action
         diverged = ~state.healthy
         terminated = self.task.failed(state) | diverged
@@ -187,7 +190,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         variant, q, dq = self._worlds.begin(worlds)
         self.simulation.reset(q, dq, worlds, variant)
         self._steps[worlds], self._time[worlds] = 0, 0.0
-        self._action[worlds] = 0.0
+        self._action[worlds], self._steady.value[worlds] = 0.0, 0.0
         self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
         return self._observer.restart(self._sense(worlds), worlds)
 
@@ -198,7 +201,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def _see(self, worlds: NDArray[np.intp] | slice) -> Float32:
         """Return what a critic may look at in some worlds: (len(worlds), any number)."""
-        return self._insight.of(self.simulation, self._worlds.command, worlds)
+        return self._insight.of(self.simulation, self._worlds.command, self._steady.value, worlds)
 
 
 class _Insight:
@@ -211,10 +214,10 @@ class _Insight:
         low, high = low[self._columns], high[self._columns]
         self._centre, self._half = (low + high) / 2, (high - low) / 2
 
-    def of(self, simulation: Simulation, command: Array, worlds: NDArray[np.intp] | slice) -> Float32:
+    def of(self, simulation: Simulation, command: Array, steady: Array, worlds: NDArray[np.intp] | slice) -> Float32:
         """Return it for some worlds, each coordinate of the Variant within -1..1 of its range: (k, any number)."""
         drawn = (simulation.truth(worlds)[:, self._columns] - self._centre) / self._half
-        seen = self._task.privileged(simulation.state, command)[worlds]
+        seen = self._task.privileged(simulation.state, command, steady)[worlds]
         return np.concatenate([seen, drawn], axis=1).astype(np.float32)
 
 

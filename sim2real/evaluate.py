@@ -18,6 +18,7 @@ from sim2real.policy import Policy
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task, load_task
+from sim2real.tasks.steady import SteadyError
 from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
@@ -243,6 +244,7 @@ class _Episodes:
         self.truth = np.zeros((n, simulation.variant.space.size))
         self.tracking = Tracking(task, worlds, n, simulation.robot.control_dt)
         self.motion = Motion(simulation.robot, n)
+        self.steady = SteadyError(task, n, simulation.robot.control_dt)
 
     def run(self, progress: Progress) -> None:
         """Run until the time limit, or until no episode is left."""
@@ -256,8 +258,9 @@ class _Episodes:
             last_action = runner.action.copy()
             asked = self.worlds.command.copy()
             simulation.advance(runner.step(*simulation.sense(), asked))
-            reward = sum(task.reward(simulation.state, runner.action, last_action, asked).values(), np.zeros(n))
-            self.returns += reward * self.running
+            steady = self.steady.observe(simulation.state, asked, self.worlds.since)
+            terms = task.reward(simulation.state, runner.action, last_action, asked, steady)
+            self.returns += sum(terms.values(), np.zeros(n)) * self.running
             self.seconds += dt * self.running
             self.diverged |= ~simulation.state.healthy
             self.running &= ~task.failed(simulation.state) & simulation.state.healthy

@@ -365,20 +365,20 @@ def test_what_a_critic_may_see(make):
     envs = make(3, randomization="quadruped_ordinary", **options)
     low, high = envs.randomization.bounds()
     varied = np.flatnonzero(np.isfinite(low) & np.isfinite(high) & (high > low)).tolist()
-    column = 7 + varied.index(envs.simulation.variant.space.index("ground_friction"))
+    column = 10 + varied.index(envs.simulation.variant.space.index("ground_friction"))
     _, infos = envs.reset(seed=0)
     first = infos["privileged"]
     for _ in range(5):
         seen = infos["privileged"]
-        assert (seen.shape, seen.dtype) == ((3, 7 + len(varied)), np.float32)
-        assert (np.abs(seen[:, 7:]) <= 1.0 + 1e-6).all()
+        assert (seen.shape, seen.dtype) == ((3, 10 + len(varied)), np.float32)
+        assert (np.abs(seen[:, 10:]) <= 1.0 + 1e-6).all()
         friction = envs.simulation.variant["ground_friction"]
         np.testing.assert_allclose(seen[:, column], (friction - 0.75) / 0.35, atol=1e-5)  # 0.4 to 1.1
         *_, infos = envs.step(np.zeros((3, 12), np.float32))
     assert infos["_final_obs"].all()
-    np.testing.assert_array_equal(infos["final_privileged"][:, 7:], first[:, 7:])
+    np.testing.assert_array_equal(infos["final_privileged"][:, 10:], first[:, 10:])
     assert np.abs(infos["final_privileged"][:, :6]).max() > 1e-3
-    assert not np.array_equal(infos["privileged"][:, 7:], first[:, 7:]), "the new episode's"
+    assert not np.array_equal(infos["privileged"][:, 10:], first[:, 10:]), "the new episode's"
     np.testing.assert_allclose(infos["privileged"][:, :6], 0.0, atol=1e-6)  # at rest
 
 

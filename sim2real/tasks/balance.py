@@ -69,7 +69,9 @@ class Balance(Task):
         q[:, self._cart] += rng.uniform(-c.start_offset, c.start_offset, n) * self._half_travel
         return q, rng.uniform(-c.start_speed, c.start_speed, q.shape)
 
-    def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
+    def reward(
+        self, state: WorldState, action: Array, last_action: Array, command: Array, steady: Array
+    ) -> dict[str, Array]:
         """Return alive, upright, centre, effort and smooth."""
         w = self.config.weights
         return {

@@ -70,6 +70,7 @@ class Reach(Task):
     name = "reach"
     config: ReachConfig
     commands = COMMANDS
+    deviation_names = (DISTANCE,)
 
     def __init__(self, robot: Robot, options: dict[str, Any]) -> None:
         self.config = c = validate(ReachConfig, options, "task.options")
@@ -101,7 +102,9 @@ class Reach(Task):
         place: Array = self._place(self._pose(rng))[0]
         return place
 
-    def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
+    def reward(
+        self, state: WorldState, action: Array, last_action: Array, command: Array, steady: Array
+    ) -> dict[str, Array]:
         """Return the terms of `ReachWeights`."""
         w = self.config.weights
         chain, columns = self.layout.reach
@@ -129,7 +132,7 @@ class Reach(Task):
         failed: Bools = (beyond | (np.abs(state.tau) > self.robot.effort_limits)).any(axis=1)
         return failed
 
-    def privileged(self, state: WorldState, command: Array) -> Array:
+    def privileged(self, state: WorldState, command: Array, steady: Array) -> Array:
         """Return how far and where the goal truly is, and how fast the joints move: (n, 4 + n_joints)."""
         error = command - self._place(state.q)
         distance = np.linalg.norm(error, axis=1, keepdims=True)

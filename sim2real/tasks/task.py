@@ -32,6 +32,8 @@ class Task(ABC):
 
     commands: what is asked of the robot, one name with its unit each; command_s: seconds until something else is asked
     settle_s: seconds after a command from which on deviations count; tolerances: the largest of each in a success
+    steady_s: memory of the steady-state error, of which `reward` is told; 0 where it does not ask [s]
+    deviation_names: what `deviation` gives
     """
 
     name: str
@@ -40,8 +42,10 @@ class Task(ABC):
     action_map: ActionMap
     episode_s: float
     commands: tuple[str, ...] = ()
+    deviation_names: tuple[str, ...] = ()
     command_s: float = float("inf")
     settle_s: float = 0.0
+    steady_s: float = 0.0
     tolerances: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
@@ -57,17 +61,20 @@ class Task(ABC):
         return np.zeros(len(self.commands))
 
     @abstractmethod
-    def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
+    def reward(
+        self, state: WorldState, action: Array, last_action: Array, command: Array, steady: Array
+    ) -> dict[str, Array]:
         """Return the reward's terms by name, weighted, (n_worlds,) each; their sum is the reward of this period.
 
         action, last_action: (n, n_actuators), in -1..1; command: (n, n_commands)
+        steady: (n, n_deviations), deviations low-passed over `steady_s`; (n, 0) where that is 0
         """
 
     @abstractmethod
     def failed(self, state: WorldState) -> Bools:
         """Return which worlds have failed: (n_worlds,)."""
 
-    def privileged(self, state: WorldState, command: Array) -> Array:
+    def privileged(self, state: WorldState, command: Array, steady: Array) -> Array:
         """Return what only a simulator knows and a critic may look at: (n_worlds, any number), all near 1 in size."""
         return np.zeros((len(state.q), 0))
 

@@ -30,6 +30,8 @@ class WalkWeights(Strict):
 
     velocity: float = 0.2  # x exp(-|v_xy - c_xy|^2 / 0.05)
     turn: float = 0.15  # x exp(-(w_z - c_z)^2 / 0.1)
+    steady: float = 0.2  # x exp(-|e_xy|^2 / 0.01), e: v - c and w_z - c_z, averaged as `Task.steady_s` says
+    steady_turn: float = 0.15  # x exp(-e_z^2 / 0.02)
     lag: float = -0.1  # x |v_xy - c_xy|^2, which still pulls where the exponential is flat
     turn_lag: float = -0.1  # x (w_z - c_z)^2
     heave: float = -0.2  # x v_z^2
@@ -37,7 +39,7 @@ class WalkWeights(Strict):
     tilt: float = -0.1  # x g_xy^2, g the direction of gravity
     height: float = -1.0  # x (z - standing height)^2 [m^2]
     effort: float = -4e-6  # x |tau|^2 [N^2 m^2]
-    smooth: float = -0.3  # x |action - last action|^2
+    smooth: float = -1.0  # x |action - last action|^2
     fall: float = -1.0  # once
 
 
@@ -78,7 +80,9 @@ class Walk(Task):
     name = "walk"
     config: WalkConfig
     commands = COMMANDS
+    deviation_names = COMMANDS
     settle_s = 1.0
+    steady_s = 0.4
 
     def __init__(self, robot: Robot, options: dict[str, Any]) -> None:
         self.config = c = validate(WalkConfig, options, "task.options")
@@ -106,7 +110,9 @@ class Walk(Task):
         asked = np.array([rng.uniform(*c.forward), rng.uniform(*c.left), rng.uniform(*c.turn)])
         return np.zeros(3) if rng.random() < c.stand else asked
 
-    def reward(self, state: WorldState, action: Array, last_action: Array, command: Array) -> dict[str, Array]:
+    def reward(
+        self, state: WorldState, action: Array, last_action: Array, command: Array, steady: Array
+    ) -> dict[str, Array]:
         """Return the terms of `WalkWeights`."""
         w = self.config.weights
         moving = _Moving(state)
@@ -115,6 +121,8 @@ class Walk(Task):
         return {
             "velocity": w.velocity * np.exp(-off / 0.05),
             "turn": w.turn * np.exp(-turned_off / 0.1),
+            "steady": w.steady * np.exp(-(steady[:, :2] ** 2).sum(axis=1) / 0.01),
+            "steady_turn": w.steady_turn * np.exp(-(steady[:, 2] ** 2) / 0.02),
             "lag": w.lag * off,
             "turn_lag": w.turn_lag * turned_off,
             "heave": w.heave * moving.velocity[:, 2] ** 2,
@@ -133,11 +141,11 @@ class Walk(Task):
         fallen: NDArray[np.bool_] = low | (1.0 - 2.0 * (x * x + y * y) < self._upright)
         return fallen
 
-    def privileged(self, state: WorldState, command: Array) -> Array:
-        """Return velocity, height and spin of the base, free of noise and delay: (n, 7)."""
+    def privileged(self, state: WorldState, command: Array, steady: Array) -> Array:
+        """Return velocity, height and spin of the base, free of noise and delay, and steady-state errors: (n, 10)."""
         moving = _Moving(state)
         height = (state.height[:, None] - self._height) * 10.0
-        return np.concatenate([moving.velocity * 2.0, moving.spin * 0.5, height], axis=1)
+        return np.concatenate([moving.velocity * 2.0, moving.spin * 0.5, height, steady * 10.0], axis=1)
 
     def mirror(self) -> Mirror:
         """Return the symmetry of left and right; raise RobotError where the legs are not mirror images."""

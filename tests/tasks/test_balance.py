@@ -42,7 +42,7 @@ def test_fallen_or_off_the_rail(x, angle, fallen):
 
 
 def test_reward_by_hand():
-    terms = task().reward(state(1.2, 0.2), np.array([[0.5]]), np.array([[-0.5]]), NOTHING)
+    terms = task().reward(state(1.2, 0.2), np.array([[0.5]]), np.array([[-0.5]]), NOTHING, NOTHING)
     expected = {"alive": 0.1, "upright": -0.5 * 0.04, "centre": -0.1 * 0.25, "effort": -0.0025, "smooth": -0.02}
     assert {name: float(value[0]) for name, value in terms.items()} == pytest.approx(expected)
 
@@ -51,7 +51,7 @@ def test_nothing_is_commanded():
     made = task()
     assert made.command(np.random.default_rng(0)).shape == (0,)
     assert made.deviation(state(), NOTHING) == {}
-    assert made.privileged(state(), NOTHING).shape == (1, 0)
+    assert made.privileged(state(), NOTHING, NOTHING).shape == (1, 0)
 
 
 def test_a_robot_without_the_roles_is_refused():

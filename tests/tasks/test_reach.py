@@ -65,7 +65,9 @@ def test_what_is_seen_is_the_way_to_the_goal_and_towards_it_pays():
     )
     np.testing.assert_allclose(goal, envs._worlds.command, atol=1e-6)
     still = np.zeros((4, robot.n_actuators))
-    pays, costs = (envs.task.reward(moving, still, still, goal)["approach"] for moving in (towards, away))
+    pays, costs = (
+        envs.task.reward(moving, still, still, goal, np.zeros((1, 0)))["approach"] for moving in (towards, away)
+    )
     assert (pays > 0).all()
     np.testing.assert_allclose(pays, -costs)
     envs.close()

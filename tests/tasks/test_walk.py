@@ -97,6 +97,9 @@ def test_commands_are_within_their_ranges_and_some_are_to_stand():
     assert high == pytest.approx([0.8, -0.1, 0.9], abs=0.01)
 
 
+STILL = (np.zeros((1, 3)), np.zeros((1, 3)))  # the command, and the steady-state errors
+
+
 def state(**changes: Any) -> WorldState:
     made = WorldState.zeros(ROBOTS["a1"], 1)
     for name, value in changes.items():
@@ -111,8 +114,8 @@ def test_motion_counts_in_the_frame_of_the_base():
     deviation = task().deviation(moving, np.array([[0.3, 0.0, 1.0]]))
     assert tuple(deviation) == COMMANDS
     assert [float(v[0]) for v in deviation.values()] == pytest.approx([0.2, 0.2, -0.6])
-    seen = task().privileged(moving, np.zeros((1, 3)))[0]
-    assert seen == pytest.approx([1.0, 0.4, 0.2, 0.0, 0.0, 0.2, 0.0], abs=1e-9)
+    seen = task().privileged(moving, np.zeros((1, 3)), np.array([[0.01, -0.02, 0.03]]))[0]
+    assert seen == pytest.approx([1.0, 0.4, 0.2, 0.0, 0.0, 0.2, 0.0, 0.1, -0.2, 0.3], abs=1e-9)
 
 
 def test_reward_by_hand():
@@ -121,8 +124,10 @@ def test_reward_by_hand():
     made, command = task(weights=dict.fromkeys(names, 1.0)), np.array([[0.5, 0.0, 0.2]])
     moving = state(base_velocity=[0.2, 0.1, -0.3], base_angular_velocity=[0.3, -0.4, 0.5], tau=2.0)
     moving.base_position[:, 2] += 0.05
-    terms = made.reward(moving, np.full((1, 12), 0.5), np.full((1, 12), 0.25), command)
+    terms = made.reward(moving, np.full((1, 12), 0.5), np.full((1, 12), 0.25), command, np.array([[0.06, 0.08, -0.2]]))
     expected = {
+        "steady": np.exp(-1.0),  # 0.06^2 + 0.08^2 = 0.01
+        "steady_turn": np.exp(-2.0),
         "lag": 0.1,  # 0.3^2 + 0.1^2
         "turn_lag": 0.09,
         "heave": 0.09,
@@ -137,13 +142,13 @@ def test_reward_by_hand():
     assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-12)
     assert set(found) == set(names) == {"velocity", "turn", *expected}
     assert 0.0 < found["velocity"] < found["turn"] < 1.0
-    met = made.reward(moving, np.zeros((1, 12)), np.zeros((1, 12)), np.array([[0.2, 0.1, 0.5]]))
+    met = made.reward(moving, np.zeros((1, 12)), np.zeros((1, 12)), np.array([[0.2, 0.1, 0.5]]), np.zeros((1, 3)))
     assert (met["velocity"], met["turn"]) == (pytest.approx([1.0]), pytest.approx([1.0]))
 
 
 def test_a_tilt_counts_by_how_far_gravity_leans():
     leaning = state(base_quaternion=Rotation.from_euler("xyz", [30, 0, 77], degrees=True).as_quat())
-    terms = task(weights={"tilt": 1.0}).reward(leaning, np.zeros((1, 12)), np.zeros((1, 12)), np.zeros((1, 3)))
+    terms = task(weights={"tilt": 1.0}).reward(leaning, np.zeros((1, 12)), np.zeros((1, 12)), *STILL)
     assert terms["tilt"] == pytest.approx([0.25])
 
 
@@ -156,7 +161,7 @@ def test_a_robot_on_its_side_or_belly_has_fallen(roll, height, fallen):
     lies.base_position[:, 2] *= height
     assert task().failed(lies).tolist() == [fallen]  # beyond 0.93 rad, 53.3 degrees, or below half the height
     nothing = np.zeros((1, 12))
-    assert task(weights={"fall": -3.0}).reward(lies, nothing, nothing, np.zeros((1, 3)))["fall"] == -3.0 * fallen
+    assert task(weights={"fall": -3.0}).reward(lies, nothing, nothing, *STILL)["fall"] == -3.0 * fallen
 
 
 def test_first_states_are_near_the_default_pose():
