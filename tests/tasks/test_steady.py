@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from robots import load_robot
 from sim2real.env import RobotVectorEnv
@@ -14,7 +15,7 @@ WALK = load_task("walk", A1)
 COMMAND = np.array([[0.3, 0.0, 0.0]])
 
 
-def after(seconds: float, *, since: float, off: float, swing: float = 0.0) -> np.ndarray:
+def after(seconds: float, *, since: float, off: float, swing: float = 0.0) -> NDArray[np.float64]:
     """Return the errors after walking `off` too fast [m/s], swinging by `swing` at 5 Hz, with a command that old."""
     steady, state = SteadyError(WALK, 1, A1.control_dt), WorldState.zeros(A1, 1)
     value = steady.value
@@ -51,9 +52,9 @@ def test_an_episode_begins_without_the_error_of_the_last():
     envs = RobotVectorEnv(2, "a1", "walk", "mujoco", privileged=True, seed=0, options={"episode_s": 1.5, "stand": 0.0})
     envs.reset(seed=0)
     for _ in range(74):
-        *_, infos = envs.step(np.zeros((2, 12)))
+        *_, infos = envs.step(np.zeros((2, 12), np.float32))
     assert np.abs(infos["privileged"][:, 7:10]).min() > 1e-4
-    *_, infos = envs.step(np.zeros((2, 12)))
+    *_, infos = envs.step(np.zeros((2, 12), np.float32))
     assert np.abs(infos["final_privileged"][:, 7:10]).min() > 1e-4
     assert infos["privileged"][:, 7:10] == pytest.approx(np.zeros((2, 3)))
     envs.close()
