@@ -23,7 +23,8 @@ def after(seconds: float, *, since: float, off: float, swing: float = 0.0) -> ND
         time = step * A1.control_dt
         state.base_velocity[0, 0] = 0.3 + off + swing * np.sin(2 * np.pi * 5.0 * time)
         value = steady.observe(state, COMMAND, np.array([since + time]))
-    return value[0]
+    found: NDArray[np.float64] = value[0]
+    return found
 
 
 def test_a_constant_error_shows_and_a_stride_does_not():
