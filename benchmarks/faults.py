@@ -29,13 +29,13 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sim2real import training_run
 from sim2real.a2c.backend import tf
-from sim2real.checkpoint import Checkpoint, CheckpointFolder
 from sim2real.config import validate
 from sim2real.policy import Policy
 from sim2real.train import train
-from sim2real.train_config import TrainConfig
+from sim2real.training import run as training_run
+from sim2real.training.checkpoint import Checkpoint, CheckpointFolder
+from sim2real.training.config import TrainConfig
 
 BATCH = 16
 SETTINGS = {

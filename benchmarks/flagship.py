@@ -18,11 +18,11 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from sim2real.curve import training_seconds
 from sim2real.evaluate import evaluate
 from sim2real.policy import Policy
 from sim2real.train import train
-from sim2real.train_config import RobotEnvironment, load_train_config
+from sim2real.training.config import RobotEnvironment, load_train_config
+from sim2real.training.curve import training_seconds
 
 ORDINARY, HARD, ROUGH = "quadruped_ordinary", "quadruped_hard", "quadruped_rough"
 PRESET = "a1"

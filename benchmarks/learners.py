@@ -13,8 +13,8 @@ from typing import Any
 
 from benchmarks.contest import Figures, arguments_of, serve
 from benchmarks.solving import Stopwatch
-from sim2real.train_config import TrainConfig, load_train_config
-from sim2real.training_run import TrainingRun
+from sim2real.training.config import TrainConfig, load_train_config
+from sim2real.training.run import TrainingRun
 
 PHYSICS_HZ = 500.0  # of the walk, in both engines
 

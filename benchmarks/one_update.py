@@ -49,7 +49,7 @@ def peer(threads: int) -> Callable[[], Any]:
 
     from sim2real.a2c.network import RunningNorm
     from sim2real.a2c.returns import gae
-    from sim2real.policy import normalize
+    from sim2real.policy.policy import normalize
 
     torch.set_num_threads(threads)
     actor, critic = (

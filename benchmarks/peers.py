@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv
 from benchmarks.contest import Figures, arguments_of, serve
 from benchmarks.solving import LIMIT, Stopwatch
 from sim2real.env import RobotEnv
-from sim2real.train_config import load_train_config
+from sim2real.training.config import load_train_config
 
 PHYSICS_HZ = 500.0
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from benchmarks.contest import Contestant, contestant, fastest, ratio, take_turns
 from benchmarks.raw import Load, bullet_rate, memory_per_world, mujoco_rate
-from sim2real.train_config import RobotEnvironment, load_train_config
+from sim2real.training.config import RobotEnvironment, load_train_config
 
 PHYSICS_HZ = 500.0
 CORES = len(os.sched_getaffinity(0))

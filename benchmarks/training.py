@@ -18,7 +18,7 @@ from rich.table import Table
 from benchmarks.raw import Load, bullet_rate, mujoco_rate
 from sim2real.report import read_curve
 from sim2real.train import train
-from sim2real.train_config import load_train_config
+from sim2real.training.config import load_train_config
 
 PRESET = "cartpole"
 BARS = {"bullet": 0.70, "mujoco": None}

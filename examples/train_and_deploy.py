@@ -9,7 +9,7 @@ from ros_bridge.policy_node import run
 from sim2real.evaluate import evaluate
 from sim2real.policy import Policy
 from sim2real.train import train
-from sim2real.train_config import load_train_config
+from sim2real.training.config import load_train_config
 
 folder = Path("runs/example")
 train(load_train_config("cartpole", {"environment.randomization": "cartpole", "seed": 1}), folder)

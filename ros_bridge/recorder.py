@@ -29,7 +29,7 @@ from ros_bridge.managed_node import EVERY, EVERY_SENSOR, LATCHED, ManagedNode
 from ros_bridge.process import main_of, run_node
 from sim2real.config import Strict
 from sim2real.errors import BridgeError
-from sim2real.shipped import policy_folder
+from sim2real.policy.shipped import policy_folder
 
 TOPICS: dict[str, tuple[Any, str, QoSProfile]] = {
     "joint_states": (JointState, "sensor_msgs/msg/JointState", EVERY_SENSOR),

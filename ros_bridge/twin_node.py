@@ -24,13 +24,13 @@ from sensor_msgs.msg import JointState
 from std_msgs.msg import Float64, Float64MultiArray
 
 from randomization import VariantSpace
+from randomization.variant_files import read_variant
 from robots import load_robot
 from ros_bridge import messages
 from ros_bridge.managed_node import EVERY, EVERY_SENSOR, ManagedNode, check_output
 from ros_bridge.process import main_of, run_node
 from sim2real.config import Strict
 from sim2real.twin import Mirror, Sample, Twin
-from sim2real.variant_files import read_variant
 
 Array = NDArray[np.float64]
 

@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 import tyro
 from rich.console import Console
 
-from sim2real import (
-    audit_command,
-    coverage_command,
-    evaluate_command,
-    randomization_commands,
-    robot_commands,
-    sensitivity_command,
-    ship_command,
-    train_command,
-    tune_command,
+from sim2real.commands import (
+    audit,
+    coverage,
+    evaluate,
+    randomization,
+    robot,
+    sensitivity,
+    ship,
+    train,
+    tune,
 )
 from sim2real.errors import ConfigError, Sim2RealError
 
@@ -30,20 +30,16 @@ PositionalStr = tyro.conf.Positional[str]
 PositionalPath = tyro.conf.Positional[Path]
 RosArgs = Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME:=VALUE ...")]
 
-app.command(
-    robot_commands.app, name="robot", help="Check and mend descriptions, import other formats, look at the catalog."
-)
-app.command(
-    randomization_commands.app, name="randomization", help="What can vary from world to world, and by how much."
-)
-app.command(name="train")(train_command.train)
-app.command(name="tune")(tune_command.tune)
-app.command(name="evaluate")(evaluate_command.evaluate)
-app.command(name="audit")(audit_command.audit)
-app.command(name="coverage")(coverage_command.coverage)
-app.command(name="sensitivity")(sensitivity_command.sensitivity)
-app.command(name="curve")(ship_command.curve)
-app.command(name="ship")(ship_command.ship)
+app.command(robot.app, name="robot", help="Check and mend descriptions, import other formats, look at the catalog.")
+app.command(randomization.app, name="randomization", help="What can vary from world to world, and by how much.")
+app.command(name="train")(train.train)
+app.command(name="tune")(tune.tune)
+app.command(name="evaluate")(evaluate.evaluate)
+app.command(name="audit")(audit.audit)
+app.command(name="coverage")(coverage.coverage)
+app.command(name="sensitivity")(sensitivity.sensitivity)
+app.command(name="curve")(ship.curve)
+app.command(name="ship")(ship.ship)
 
 Json = Annotated[bool, tyro.conf.arg(help="Print JSON instead of a table.")]
 
@@ -58,7 +54,7 @@ def demo(out_folder: Annotated[Path, tyro.conf.arg(name="out")] = Path("runs/dem
         out_folder: Folder for policies, bag, logs, pictures and report.html; an earlier demo there is replaced.
         seed: Seed of everything random.
     """
-    from sim2real.demo import run_demo
+    from sim2real.commands.demo import run_demo
 
     return run_demo(out_folder, seed, out)
 
@@ -100,7 +96,7 @@ def deploy(
         ros_args: Remappings name:=value.
     """
     from ros_bridge.policy_node import run
-    from sim2real.live import DeployView
+    from sim2real.commands.live import DeployView
 
     parameters: dict[str, Any] = {
         "controller": controller,
@@ -218,7 +214,7 @@ def doctor(json: Json = False) -> int:
 
     Example: sim2real doctor
     """
-    from sim2real.doctor import diagnose, render
+    from sim2real.commands.doctor import diagnose, render
 
     checks = diagnose()
     if json:

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sim2real.a2c.device import choose_device
-from sim2real.checkpoint import CheckpointFolder
 from sim2real.errors import TrainingError
-from sim2real.run_folder import claimed, versions
-from sim2real.run_reports import BestWriter, MetricsWriter, NoteWriter
-from sim2real.train_config import TrainConfig
-from sim2real.training_run import TrainingRun, TrainResult
-from sim2real.training_worlds import load_family
+from sim2real.training.checkpoint import CheckpointFolder
+from sim2real.training.config import TrainConfig
+from sim2real.training.folder import claimed, versions
+from sim2real.training.reports import BestWriter, MetricsWriter, NoteWriter
+from sim2real.training.run import TrainingRun, TrainResult
+from sim2real.training.worlds import load_family
 
 __all__ = ["BestWriter", "MetricsWriter", "NoteWriter", "TrainResult", "graceful_interrupt", "train", "versions"]
 

@@ -6,9 +6,9 @@ import numpy as np
 
 from randomization import Randomization
 from robots import load_robot
-from sim2real.export import make_policy
 from sim2real.policy import NetworkContract, Policy
 from sim2real.tasks import load_task
+from sim2real.training.export import make_policy
 from tests.ros_bridge.lqr import balancing_policy
 
 

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from robots import load_robot
-from sim2real.demo import SETTINGS, WITH, WITHOUT, run_demo, verdict
-from sim2real.demo_report import DemoResults, Deployment, write_demo_report
+from sim2real.commands.demo import SETTINGS, WITH, WITHOUT, run_demo, verdict
+from sim2real.commands.demo_report import DemoResults, Deployment, write_demo_report
 from sim2real.errors import ConfigError
 from sim2real.evaluate import evaluate
 from sim2real.report import Outcome, Section, TwinLog, plot_outcomes, read_curve, write_html

@@ -18,15 +18,15 @@ import pytest
 from randomization import Randomization, VariantSpace
 from robots import load_robot
 from sim2real.a2c.agent import A2C
-from sim2real.checkpoint import CheckpointFolder
 from sim2real.config import dump_yaml
 from sim2real.env import RobotVectorEnv
-from sim2real.episode_log import read_episodes
 from sim2real.errors import RandomizationError, Sim2RealError, TrainingError
 from sim2real.policy import Policy
 from sim2real.train import TrainResult, graceful_interrupt, train
-from sim2real.train_config import load_train_config
-from tests.training import BATCH, ENVIRONMENT, ROOT, Plain, Recorder, gym, learner, same, tiny
+from sim2real.training.checkpoint import CheckpointFolder
+from sim2real.training.config import load_train_config
+from sim2real.training.episode_log import read_episodes
+from tests.trainings import BATCH, ENVIRONMENT, ROOT, Plain, Recorder, gym, learner, same, tiny
 
 
 def test_what_a_run_leaves_behind(tmp_path: Path):
@@ -219,7 +219,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from sim2real.train import train
-from sim2real.train_config import load_train_config
+from sim2real.training.config import load_train_config
 result = train(load_train_config(sys.argv[1]), Path(sys.argv[2]))
 print(result.interrupted, result.steps)
 """

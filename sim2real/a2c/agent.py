@@ -20,7 +20,7 @@ from sim2real.a2c.learner_state import load_state, save_state
 from sim2real.a2c.natural import conjugate_gradient, dot, fisher_product
 from sim2real.a2c.network import ActorCritic, NumpyActorCritic, RunningNorm
 from sim2real.a2c.returns import gae
-from sim2real.policy import normalize
+from sim2real.policy.policy import normalize
 from sim2real.tasks import Mirror
 
 Array = NDArray[np.float64]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sim2real.a2c.backend import keras, tf
 from sim2real.a2c.config import A2CConfig
-from sim2real.policy import ACTIVATIONS
+from sim2real.policy.policy import ACTIVATIONS
 from sim2real.tasks import Mirror
 
 Float32 = NDArray[np.float32]

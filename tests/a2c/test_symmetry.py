@@ -12,10 +12,10 @@ from sim2real.a2c.batch import Batch
 from sim2real.a2c.config import A2CConfig
 from sim2real.a2c.network import ActorCritic
 from sim2real.env import RobotVectorEnv
-from sim2real.policy import normalize
-from sim2real.selection import export_policy
+from sim2real.policy.policy import normalize
 from sim2real.tasks import Mirror
-from tests.training import tiny
+from sim2real.training.selection import export_policy
+from tests.trainings import tiny
 
 # Two places of six change with each other, one of them turned around; so do two of three motors; the rest stay.
 MIRROR = Mirror(

@@ -6,9 +6,9 @@ from pathlib import Path
 from randomization import QUANTITIES, Randomization, VariantSpace, preset_names
 from randomization.entries import ENTRIES
 from randomization.reference import main, page
+from randomization.variant_files import read_variants
 from robots import load_robot
-from sim2real.train_config import load_train_config
-from sim2real.variant_files import read_variants
+from sim2real.training.config import load_train_config
 
 DOCS = Path(__file__).parents[2] / "docs" / "randomization.md"
 

@@ -6,10 +6,10 @@ from scipy.linalg import solve_discrete_are
 
 from randomization import Randomization
 from robots import Robot, load_robot
-from sim2real.export import make_policy
 from sim2real.policy import NetworkContract, Policy
 from sim2real.sim import make_engine
 from sim2real.tasks import Task, load_task
+from sim2real.training.export import make_policy
 
 Array = NDArray[np.float64]
 

@@ -9,7 +9,8 @@ from std_msgs.msg import Float64MultiArray
 
 from ros_bridge import policy_node, stand_in_node
 from sim2real.errors import BridgeError, ConfigError
-from sim2real.policy import Policy, record_golden
+from sim2real.policy import Policy
+from sim2real.policy.policy import record_golden
 from tests.ros_bridge.harness import COMMANDS, START
 
 

@@ -1,0 +1,1 @@
+"""Search for a better training config: what is searched, trial by trial."""
