@@ -5,7 +5,7 @@ is the same code.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Self
 
@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from robots import Robot
 from robots.chain import Chain
+from robots.leg_odometry import LegOdometer, LegOdometry
 from sim2real.config import Strict
 from sim2real.errors import ConfigError, nearest
 
@@ -32,6 +33,7 @@ class RobotState:
     last_action: (n, n_actions), what the network asked for one period ago
     command: (n, n_commands), what is asked of the robot, in the units of the task's commands
     time: (n,) [s] since the policy began
+    odometry: (n, 3), what legs tell of the speed [m/s, m/s, rad/s]; an Observer fills it in
     """
 
     q: Array
@@ -41,6 +43,7 @@ class RobotState:
     last_action: Array
     command: Array
     time: Array
+    odometry: Array | None = None
 
 
 def _joint_position(state: RobotState, layout: "ObservationLayout") -> Array:
@@ -75,6 +78,10 @@ def _gait_phase(state: RobotState, layout: "ObservationLayout") -> Array:
     return np.stack([np.sin(turn), np.cos(turn)], axis=-1)
 
 
+def _leg_odometry(state: RobotState, _: "ObservationLayout") -> Array:
+    return np.zeros((len(state.q), 3)) if state.odometry is None else state.odometry
+
+
 def _end_effector_error(state: RobotState, layout: "ObservationLayout") -> Array:
     chain, columns = layout.reach
     return state.command[:, :3] - chain.place(state.q[:, columns])
@@ -93,6 +100,7 @@ TERMS: dict[str, Callable[[RobotState, "ObservationLayout"], Array]] = {
     "gravity_direction": _gravity_direction,  # unit vector, IMU frame
     "command": _command,  # in the units of the task's commands
     "gait_phase": _gait_phase,  # sine and cosine of the gait's turn
+    "leg_odometry": _leg_odometry,  # [m/s, m/s, rad/s], base frame: `robots.leg_odometry`
     "end_effector_error": _end_effector_error,  # commanded less measured place [m], root link's frame
     "end_effector_step": _end_effector_step,  # which way its joints would turn to go there: `Chain.towards`
 }
@@ -125,6 +133,7 @@ class ObservationLayout(Strict):
     commands: tuple[str, ...] = Field(default=(), description="What may be asked of the robot, with units")
     gait_hz: float | None = Field(default=None, gt=0, description="Rate of the gait, if there is one")
     chain: Chain | None = Field(default=None, description="What moves the end effector, if a place is commanded for it")
+    odometry: LegOdometry | None = Field(default=None, description="Of the legs, if a term asks for it")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -135,6 +144,9 @@ class ObservationLayout(Strict):
         for term, source in (("command", self.commands), ("gait_phase", self.gait_hz)):
             if not source and any(t.name == term for t in self.terms):
                 raise ValueError(f"terms: '{term}': the task has no {term.replace('_phase', '')}; leave it out")
+        walking = any(t.name == "leg_odometry" for t in self.terms)
+        if walking and (self.odometry is None or not self.odometry.names() <= set(self.joints)):
+            raise ValueError("terms: 'leg_odometry' needs odometry, of legs whose joints are some of joints")
         reaching = any(t.name.startswith("end_effector") for t in self.terms)
         if reaching and (self.chain is None or not set(self.chain.names) <= set(self.joints) or len(self.commands) < 3):
             raise ValueError("terms: an end effector's need a chain of some of joints, and x, y and z as commands")
@@ -150,6 +162,7 @@ class ObservationLayout(Strict):
         commands: tuple[str, ...] = (),
         gait_hz: float | None = None,
         chain: Chain | None = None,
+        odometry: LegOdometry | None = None,
     ) -> "ObservationLayout":
         """Build the layout of some terms for a robot; raise ConfigError where one cannot be sensed."""
         for term in terms:
@@ -167,6 +180,7 @@ class ObservationLayout(Strict):
             commands=commands,
             gait_hz=gait_hz,
             chain=chain,
+            odometry=odometry,
         )
 
     @property
@@ -183,7 +197,7 @@ class ObservationLayout(Strict):
     def frame_size(self) -> int:
         """Numbers in one frame."""
         widths = {"last_action": self.n_actions, "angular_velocity": 3, "gravity_direction": 3}
-        widths |= {"command": len(self.commands), "gait_phase": 2, "end_effector_error": 3}
+        widths |= {"command": len(self.commands), "gait_phase": 2, "end_effector_error": 3, "leg_odometry": 3}
         widths |= {"end_effector_step": len(self.chain.joints) if self.chain else 0}
         return sum(widths.get(term.name, len(self.joints)) for term in self.terms)
 
@@ -206,20 +220,27 @@ class ObservationLayout(Strict):
 
 
 class Observer:
-    """Builds observations for n robots and keeps the frames that history needs."""
+    """Builds observations for n robots and keeps what that needs of the past: frames, and the legs' odometry."""
 
     def __init__(self, layout: ObservationLayout, n: int = 1) -> None:
         self.layout = layout
         self._frames = np.zeros((n, (layout.history - 1) * layout.stride + 1, layout.frame_size))
+        self._odometer = LegOdometer(layout.odometry, layout.joints, n) if layout.odometry else None
 
     def restart(self, state: RobotState, robots: NDArray[np.intp] | slice = slice(None)) -> Array:
         """Begin an episode of some robots: their first frame fills the history. Return (n_robots, layout.size)."""
+        if self._odometer:
+            down = _gravity_direction(state, self.layout)
+            state = replace(state, odometry=self._odometer.restart(state.q, down, robots))
         frame = self.layout.frame(state)
         self._frames[robots] = frame[:, None]
         return self._frames[robots, :: self.layout.stride].reshape(len(frame), -1).copy()
 
     def observe(self, state: RobotState) -> Array:
         """Take in the newest state of all robots and return the observation: (n, layout.size)."""
+        if self._odometer:
+            down = _gravity_direction(state, self.layout)
+            state = replace(state, odometry=self._odometer.observe(state.q, down, state.imu_angular_velocity))
         self._frames[:, 1:] = self._frames[:, :-1]
         self._frames[:, 0] = self.layout.frame(state)
         return self._frames[:, :: self.layout.stride].reshape(len(self._frames), -1).copy()

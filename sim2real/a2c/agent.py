@@ -92,7 +92,7 @@ class A2C:
         order = np.random.default_rng([self._seed, self.updates]).permutation(n)
         action = action.astype(np.float32 if isinstance(self.distribution, Gaussian) else np.int32)
         arrays = (self.normalize(seen), action, advantage.astype(np.float32).ravel(), target.astype(np.float32).ravel())
-        knobs = np.float32(config.max_kl * self.rate), np.float32(self.entropy_weight)
+        knobs = np.float32(config.max_kl * self.rate * self._falling), np.float32(self.entropy_weight)
         self.optimizer.learning_rate.assign(self.learning_rate)
         data = (*(array[order] for array in arrays), *knobs)
         results = self._update(Data(*(tf.constant(array) for array in data)))
@@ -199,10 +199,13 @@ class A2C:
         return max(0.0, 1.0 - self.updates / self._total)
 
     @property
+    def _falling(self) -> float:
+        return self._left if self.config.schedule == "linear" else 1.0
+
+    @property
     def learning_rate(self) -> float:
         """The learning rate of the next update."""
-        falling = self._left if self.config.schedule == "linear" else 1.0
-        return self.config.learning_rate * self.rate * falling
+        return self.config.learning_rate * self.rate * self._falling
 
     @property
     def entropy_weight(self) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from robots import Robot
+from robots.leg_odometry import LegOdometry
 from robots.legs import legs, lifted, mirrored
 from sim2real.action import ActionMap, Gait
 from sim2real.config import Strict, validate
@@ -67,6 +68,7 @@ class WalkConfig(Strict):
         Term(name="joint_velocity", scale=0.05),
         Term(name="last_action", scale=4.0),
         Term(name="command", scale=2.0),
+        Term(name="leg_odometry", scale=2.0),
         Term(name="gait_phase"),
     )
     history: int = Field(default=3, ge=1, le=100, description="Frames in the observation")
@@ -93,7 +95,11 @@ class Walk(Task):
             )
         self.episode_s, self.command_s = c.episode_s, c.command_s
         self.gait = trot(robot, c.gait_hz, c.gait_lift, c.gait_sweep)
-        self.layout = ObservationLayout.of(robot, c.terms, c.history, c.stride, COMMANDS, c.gait_hz)
+        asks = any(term.name == "leg_odometry" for term in c.terms)
+        odometry = LegOdometry.of(robot, _groups(robot, self.gait), 1.0 / c.gait_hz) if asks else None
+        self.layout = ObservationLayout.of(
+            robot, c.terms, c.history, c.stride, COMMANDS, c.gait_hz, odometry=odometry
+        )
         self.action_map = ActionMap.of(robot, 1.0, c.action_reach, self.gait)
         self._height = robot.file.base_height
         self._upright = np.cos(c.fall_tilt)
@@ -160,6 +166,7 @@ class Walk(Task):
             "angular_velocity": (np.arange(3), np.array([-1.0, 1.0, -1.0])),
             "gravity_direction": (np.arange(3), np.array([1.0, -1.0, 1.0])),
             "command": (np.arange(3), np.array([1.0, -1.0, -1.0])),
+            "leg_odometry": (np.arange(3), np.array([1.0, -1.0, -1.0])),
             "gait_phase": (np.arange(2), np.array([-1.0, -1.0])),  # the other pair of legs swings
         }
         places, signs, start = [], [], 0
@@ -201,3 +208,9 @@ def trot(robot: Robot, hz: float, lift: float, sweep: float) -> Gait:
         swept[motors] = np.linalg.pinv(leg.jacobian) @ travel * (sweep / (4.0 * hz))
     rows = tuple((float(a), float(b), float(c)) for a, b, c in swept)
     return Gait(hz=hz, phase=tuple(phase.tolist()), lift=tuple(raised.tolist()), sweep=rows)
+
+
+def _groups(robot: Robot, gait: Gait) -> tuple[int, ...]:
+    """Return which legs, in the order of the robot's feet, step together."""
+    phases = [gait.phase[leg.motors[0]] for leg in legs(robot)]
+    return tuple(sorted(set(phases)).index(phase) for phase in phases)
