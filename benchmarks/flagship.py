@@ -28,6 +28,16 @@ ORDINARY, HARD, ROUGH = "quadruped_ordinary", "quadruped_hard", "quadruped_rough
 PRESET = "a1"
 JUDGE_SEED = 2026
 WORLDS = 200
+FIGURES = {
+    "forward [m/s]": "forward",
+    "left [m/s]": "left",
+    "turn [rad/s]": "turn",
+    "joint power [W]": "W",
+    "action jerk [1]": "jerk",
+    "slow share [1]": "slow",
+    "foot slip [m/s]": "slip",
+}
+"""Errors and figures of an evaluation that the table shows, in its order, each with the title of its column."""
 
 
 @dataclass(frozen=True)
@@ -98,26 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", action="append", choices=[v.name for v in VARIATIONS], help="may be repeated")
     parser.add_argument("--worlds", type=int, default=WORLDS)
     options = parser.parse_args(arguments)
-    table, missed = (
-        Table(title="Walking, zero-shot in the other engine; medians over seeds", title_justify="left"),
-        False,
-    )
-    columns = (
-        "trained",
-        "seeds",
-        "minutes",
-        "judged in",
-        "alive",
-        "forward",
-        "left",
-        "turn",
-        "W",
-        "jerk",
-        "slow",
-        "bars",
-    )
-    for column in columns:
-        table.add_column(column, justify="left" if column in ("trained", "judged in") else "right")
+    table, missed = empty_table(), False
     for variation in VARIATIONS:
         if options.only and variation.name not in options.only:
             continue
@@ -126,13 +117,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         minutes = statistics.median(training_seconds(folder / "progress.csv") for folder in folders) / 60
         for family, bar in variation.judged.items():
             runs = [judged(p, f, family, options.worlds) for p, f in zip(policies, folders, strict=True)]
-            found = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+            found = medians(runs)
             verdict, met = _verdict(found, bar)
             missed |= not met
-            cells = [f"{found['alive']:.1%}", *(f"{value:.3f}" for name, value in found.items() if name != "alive")]
-            table.add_row(variation.name, str(variation.seeds), f"{minutes:.1f}", family, *cells, verdict)
+            table.add_row(variation.name, str(variation.seeds), f"{minutes:.1f}", family, *cells(found), verdict)
     Console(width=150).print(table)
     return 1 if missed else 0
+
+
+def empty_table() -> Table:
+    """Return the table without rows."""
+    table = Table(title="Walking, zero-shot in the other engine; medians over seeds", title_justify="left")
+    for column in ("trained", "seeds", "minutes", "judged in", "alive", *FIGURES.values(), "bars"):
+        table.add_column(column, justify="left" if column in ("trained", "judged in") else "right")
+    return table
+
+
+def medians(runs: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Return the median over runs of each figure that all of them have."""
+    return {name: statistics.median(run[name] for run in runs) for name in runs[0] if all(name in run for run in runs)}
+
+
+def cells(found: Mapping[str, float]) -> list[str]:
+    """Return the cells of the share alive and of `FIGURES`; a dash for what was not measured."""
+    shown = (f"{found[name]:.3f}" if name in found else "-" for name in FIGURES)
+    return [f"{found['alive']:.1%}", *shown]
 
 
 def _verdict(found: dict[str, float], bar: Bar | None) -> tuple[str, bool]:

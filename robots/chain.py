@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from robots.kinematics import Array, rotation
+from robots.kinematics import Array, rotation, transform
 from robots.robot import Robot
 from sim2real.config import Strict
 from sim2real.errors import RobotError, nearest
@@ -35,14 +35,17 @@ class ChainJoint(Strict):
 
 
 class Chain(Strict):
-    """Movable joints, root first, and `tip`: the link's origin in the frame that the last one moves [m]."""
+    """Movable joints, root first, and `tip`: the point they move, in the frame that the last one moves [m]."""
 
     joints: tuple[ChainJoint, ...] = Field(min_length=1)
     tip: Triple
 
     @classmethod
-    def of(cls, robot: Robot, link: str) -> "Chain":
-        """Return the chain to a link of a robot; raise RobotError where there is no such link, or no joint moves it."""
+    def of(cls, robot: Robot, link: str, point: Array | None = None) -> "Chain":
+        """Return the chain to a link of a robot; raise RobotError where there is no such link, or no joint moves it.
+
+        point: (3,) [m] in the link's frame, its origin if not given
+        """
         frames = robot.merged.frames
         if link not in frames:
             raise RobotError(f"{robot.path}: no link '{link}'{nearest(link, frames)}")
@@ -57,7 +60,8 @@ class Chain(Strict):
             body = joint.parent
         if not joints:
             raise RobotError(f"{robot.path}: no joint moves link '{link}'; name one at the end of an arm")
-        return cls(joints=tuple(reversed(joints)), tip=place.xyz)
+        x, y, z = place.xyz if point is None else (transform(place) @ [*point, 1.0])[:3].tolist()
+        return cls(joints=tuple(reversed(joints)), tip=(x, y, z))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -76,10 +80,11 @@ class Chain(Strict):
             place = places[:, k] + turned[:, :, 0] + turned[:, :, 1] + turned[:, :, 2]
         return place
 
-    def jacobian(self, q: Array) -> Array:
+    def jacobian(self, q: Array, beyond: Array | None = None) -> Array:
         """Return how the link's place changes with each joint: (n, 3, n_chain) [m/rad | 1]; q (n, n_chain).
 
         A column is what the joint's axis, in the root link's frame, does: to turn about it moves the tip by a x r.
+        With `beyond`, that of the point of the link that is so far from the tip now: (n, 3) [m], root link's frame.
         """
         frames, places = self._motions(q)
         turned, at = [np.broadcast_to(np.eye(3), (len(q), 3, 3))], [np.zeros((len(q), 3, 1))]
@@ -87,6 +92,8 @@ class Chain(Strict):
             at.append(at[-1] + turned[-1] @ places[:, k, :, None])
             turned.append(turned[-1] @ frames[:, k])
         tip = at[-1] + turned[-1] @ np.array(self.tip)[:, None]
+        if beyond is not None:
+            tip = tip + beyond[:, :, None]
         axis = np.stack(turned[1:], axis=1) @ np.array([joint.axis for joint in self.joints])[:, :, None]
         arm = (tip[:, None] - np.stack(at[1:], axis=1))[:, :, :, 0]
         (ax, ay, az), (rx, ry, rz) = np.moveaxis(axis[:, :, :, 0], -1, 0), np.moveaxis(arm, -1, 0)

@@ -16,6 +16,8 @@ from sim2real.errors import ConfigError
 from sim2real.measures import Motion, Tracking
 from sim2real.policy import Policy
 from sim2real.sim import make_engine
+from sim2real.sim.channels import available
+from sim2real.sim.engine import BASIC
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task, load_task
 from sim2real.tasks.steady import SteadyError
@@ -194,7 +196,9 @@ def _run(job: _Job, truth: Randomization | Variant, variants: int, paired: int =
     task = load_task(job.policy.contract.task, job.robot, job.policy.contract.task_options)
     seed = int(stream(job.seed, "evaluate").integers(2**63))  # no stream of training's, whatever its seed
     n = min(variants, MAX_WORLDS)
-    simulation = Simulation(make_engine(job.engine, job.robot, n, job.workers), seed)
+    has = available(job.robot)
+    channels = [channel for channel in (*BASIC, "contact") if channel in has]  # what policies see, and which feet stand
+    simulation = Simulation(make_engine(job.engine, job.robot, n, job.workers, channels), seed)
     parts = []
     try:
         for first in range(0, variants, n):
@@ -265,7 +269,7 @@ class _Episodes:
             self.diverged |= ~simulation.state.healthy
             self.running &= ~task.failed(simulation.state) & simulation.state.healthy
             self.tracking.observe(simulation.state, self.running)
-            self.motion.observe(simulation.state, runner.action, self.running)
+            self.motion.observe(simulation.state, runner.action, self.running, simulation.engine.readings)
             if (redrawn := self.worlds.tick(dt)) is not None:
                 simulation.redraw(*redrawn)
             progress(step + 1, n_steps)

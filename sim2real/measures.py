@@ -1,10 +1,15 @@
 """What is measured of episodes beside success: how well commands are followed, and how smoothly and at what cost."""
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
 from robots import Robot
+from robots.feet import Feet
+from robots.sensing import foot_sensors
 from sim2real.sim.engine import WorldState
+from sim2real.sim.rotations import inverse, rotate
 from sim2real.tasks import Task
 from sim2real.worlds import Worlds
 
@@ -53,16 +58,48 @@ class Tracking:
         return {name: total / count for name, total in self._errors.items()}
 
 
+class Slip:
+    """How fast the feet of n robots slide over the floor on which they stand.
+
+    A foot stands where the normal force on it is not 0; its speed is that of the part of it which is nearest to the
+    floor, along the floor's plane.
+    """
+
+    def __init__(self, robot: Robot, n: int) -> None:
+        self._feet, self._total, self._stood = Feet(robot), np.zeros(n), np.zeros(n)
+
+    def observe(self, state: WorldState, force: Array, running: Bools) -> None:
+        """Take in the state at the end of a control period and the normal forces on the feet then: (n, n_feet) [N]."""
+        back = inverse(state.base_quaternion)
+        up, velocity, spin = (rotate(back, v) for v in (state.floor, state.base_velocity, state.base_angular_velocity))
+        moved = self._feet.velocities(state.q, state.dq, velocity, spin, -up)
+        along = moved - (moved * up[:, None]).sum(axis=2, keepdims=True) * up[:, None]
+        stands = (force > 0.0) & running[:, None]
+        self._total += np.where(stands, np.linalg.norm(along, axis=2), 0.0).sum(axis=1)
+        self._stood += stands.sum(axis=1)
+
+    @property
+    def mean(self) -> Array:
+        """Mean over the feet that stood and the periods in which they did: (n,) [m/s]; NaN where none ever did."""
+        return np.where(self._stood > 0, self._total / np.maximum(self._stood, 1.0), np.nan)
+
+
 class Motion:
-    """Power and smoothness of n worlds, while they run."""
+    """Power and smoothness of n worlds, while they run; of robots that stand on feet also how far these slip."""
 
     def __init__(self, robot: Robot, n: int) -> None:
         self._robot, self._power, self._steps = robot, np.zeros(n), np.zeros(n)
+        self._slip = Slip(robot, n) if foot_sensors(robot) else None
         self._actions: list[Array] = []
         self._running: list[Bools] = []
 
-    def observe(self, state: WorldState, action: Array, running: Bools) -> None:
-        """Take in the state at the end of a control period and the action (n, n_actuators) that led to it."""
+    def observe(self, state: WorldState, action: Array, running: Bools, readings: Mapping[str, Array]) -> None:
+        """Take in the state at the end of a control period and the action (n, n_actuators) that led to it.
+
+        readings: of ideal sensors then; of a robot with feet those of `contact` at least, see `sim2real.sim.channels`
+        """
+        if self._slip is not None:
+            self._slip.observe(state, readings["contact"], running)
         power = np.abs(state.tau * state.dq[:, self._robot.actuated]).sum(axis=1)
         self._power += np.where(running, power, 0.0)
         self._steps += running
@@ -73,7 +110,8 @@ class Motion:
         """Return, by name with unit, (n,) each: mean power of the joints, jerk of the actions, and their slow share.
 
         Jerk is the root mean square of an action's third difference a period; the slow share is that of the power of
-        its changing part below 8 Hz. NaN where an episode was too short to tell.
+        its changing part below 8 Hz. NaN where an episode was too short to tell. Then, where there are feet, the mean
+        speed at which those slide that stand; see `Slip`.
         """
         actions, running = np.array(self._actions), np.array(self._running)
         jerk, slow = np.full(actions.shape[1], np.nan), np.full(actions.shape[1], np.nan)
@@ -86,8 +124,9 @@ class Motion:
             below = np.fft.rfftfreq(len(lived), self._robot.control_dt) < CHATTER_HZ
             total = spectrum.sum()
             slow[world] = spectrum[below].sum() / total if total > 0 else 1.0
-        return {
+        figures = {
             "joint power [W]": self._power / np.maximum(self._steps, 1.0),
             "action jerk [1]": jerk,
             "slow share [1]": slow,
         }
+        return figures if self._slip is None else figures | {"foot slip [m/s]": self._slip.mean}

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from randomization import Randomization, Variant, VariantSpace
 from randomization.draws import Draws
@@ -11,9 +12,12 @@ from robots import load_robot
 from sim2real import evaluate as module
 from sim2real.errors import ConfigError, PolicyError, RandomizationError
 from sim2real.evaluate import evaluate, evaluate_in, policy_robot, sameness, wilson_interval
+from sim2real.result_tables import measures_table
+from tests.policies import standing_policy
 from tests.ros_bridge.lqr import balancing_policy, constant_policy
 
 ROBOT = load_robot("cartpole")
+SLIP = "foot slip [m/s]"
 
 
 RESOLUTION = {"law": "choice", "values": [0.0, 0.003]}
@@ -141,9 +145,28 @@ def test_smoothness_and_cost_are_reported(policy):
     assert (good.figures["slow share [1]"] > 0.7).all()
     assert (good.figures["action jerk [1]"] < 0.1).all()
     assert good.errors == {}
+    assert SLIP not in good.figures, "a cart has no feet"
     data = good.to_dict()
     assert data["figures"]["joint power [W]"] == pytest.approx(good.figures["joint power [W]"].mean())
     assert set(data["figures"]) == set(good.figures)
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_the_slip_of_feet_is_reported_where_there_are_feet(engine):
+    """Trotting on the spot, feet that stand hardly move; asked to run on ice they do."""
+    still = dict.fromkeys(("forward", "left", "turn"), (0.0, 0.0))
+    spot = standing_policy("a1", episode_s=1.0, **still)
+    fast = standing_policy("a1", episode_s=1.0, **still | {"forward": (0.8, 0.8)}, stand=0.0)
+    space = VariantSpace(load_robot("a1"))
+    firm, ice = (Variant.of(space, {"ground_friction": friction}, 2) for friction in (1.0, 0.1))
+    slow, sliding = evaluate_in(spot, firm, engine, workers=0), evaluate_in(fast, ice, engine, workers=0)
+    assert (slow.figures[SLIP] < sliding.figures[SLIP] / 2).all()
+    assert (slow.figures[SLIP] > 0).all()
+    assert slow.to_dict()["figures"][SLIP] == pytest.approx(slow.figures[SLIP].mean())
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(measures_table(slow))
+    assert "foot slip" in shown.get()
 
 
 def test_worst_worlds_come_first(policy):

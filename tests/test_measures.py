@@ -1,4 +1,4 @@
-"""How well commands are followed, by hand, and what smooth and chattering motions look like to the spectrum."""
+"""How well commands are followed, by hand; what motions look like to the spectrum; how fast feet slip."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,8 +8,12 @@ import pytest
 
 from randomization import Variant, VariantSpace
 from robots import load_robot
+from robots.legs import legs
 from sim2real.measures import CHATTER_HZ, Motion, Tracking
+from sim2real.sim import make_engine
+from sim2real.sim.channels import available
 from sim2real.sim.engine import WorldState
+from sim2real.sim.simulation import Simulation
 from sim2real.tasks import load_task
 from sim2real.worlds import Worlds
 
@@ -91,7 +95,7 @@ def figures_of(actions: np.ndarray, running: np.ndarray | None = None, **state: 
     n = actions.shape[1]
     motion, still = Motion(ROBOT, n), replace(WorldState.zeros(ROBOT, n), **state)
     for step, action in enumerate(actions):
-        motion.observe(still, action[:, None], np.ones(n, bool) if running is None else running[step])
+        motion.observe(still, action[:, None], np.ones(n, bool) if running is None else running[step], {})
     return motion.figures()
 
 
@@ -142,3 +146,72 @@ def test_what_comes_after_the_fall_does_not_count():
     assert figures["slow share [1]"][:2] == pytest.approx([1.0, 1.0], abs=1e-3)
     assert figures["action jerk [1]"][1] == pytest.approx(figures["action jerk [1]"][0], rel=0.01)
     assert np.isnan([figures["slow share [1]"][2], figures["action jerk [1]"][2]]).all(), "too short to tell"
+
+
+QUADRUPED = load_robot("a1")
+SLIP = "foot slip [m/s]"
+
+
+def slip_of(force: Any, running: Any = None, **state: Any) -> np.ndarray:
+    """Slip of quadrupeds in the default pose whose feet bear `force` (n_steps, n_worlds, 4) [N]."""
+    force = np.asarray(force, float)
+    n = force.shape[1]
+    motion, pose = Motion(QUADRUPED, n), replace(WorldState.zeros(QUADRUPED, n), **state)
+    for step, now in enumerate(force):
+        alive = np.ones(n, bool) if running is None else np.asarray(running[step], bool)
+        motion.observe(pose, np.zeros((n, 12)), alive, {"contact": now})
+    return motion.figures()[SLIP]
+
+
+def test_feet_under_a_base_that_slides_slip_as_fast():
+    sideways = np.array([[0.3, 0.4, 7.0], [0.0, 0.0, 7.0]])  # what lifts them is no slip
+    assert slip_of(np.full((3, 2, 4), 30.0), base_velocity=sideways) == pytest.approx([0.5, 0.0])
+
+
+def test_only_feet_that_stand_slip_and_each_by_its_own_speed():
+    """Turning on the spot, a foot is as fast as it is far from the middle; here one stands, then another one."""
+    spin = np.array([[0.0, 0.0, 2.0]])
+    places = np.array([leg.place[:2] for leg in legs(QUADRUPED)])
+    far = 2.0 * np.linalg.norm(places, axis=1)
+    assert slip_of([[[9.0, 0, 0, 0]], [[9.0, 0, 0, 9.0]]], base_angular_velocity=spin) == pytest.approx(
+        [(2 * far[0] + far[3]) / 3]
+    )
+    assert np.isnan(slip_of(np.zeros((2, 1, 4)), base_angular_velocity=spin)).all(), "none ever stood"
+
+
+def test_slip_is_along_the_floor_also_where_that_is_a_slope():
+    floor = np.array([[-np.sin(0.3), 0.0, np.cos(0.3)]])
+    along, across = np.array([[np.cos(0.3), 0.0, np.sin(0.3)]]), floor
+    stand = np.full((1, 1, 4), 1.0)
+    assert slip_of(stand, floor=floor, base_velocity=0.7 * along + 2.0 * across) == pytest.approx([0.7])
+
+
+def test_slip_after_the_fall_does_not_count():
+    moved = np.array([[1.0, 0.0, 0.0]] * 2)
+    force = np.full((4, 2, 4), 1.0)
+    found = slip_of(force, [[1, 0], [1, 0], [0, 0], [0, 0]], base_velocity=moved)
+    assert found[0] == pytest.approx(1.0)
+    assert np.isnan(found[1])
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_a_robot_on_a_slippery_slope_slips_as_fast_as_it_slides(engine):
+    """World 0 has a level floor and stays where it is; world 1 slides down: what the base says, the feet say too."""
+    space = VariantSpace(QUADRUPED)
+    variant = Variant.of(space, {"slope": np.array([0.0, 0.35]), "ground_friction": np.array([0.8, 0.1])}, 2)
+    simulation = Simulation(make_engine(engine, QUADRUPED, 2, channels=available(QUADRUPED)), 0)
+    motion = [Motion(QUADRUPED, 2) for _ in range(2)]
+    try:
+        simulation.reset(np.tile(QUADRUPED.default_q, (2, 1)), np.zeros((2, QUADRUPED.n_joints)), np.arange(2), variant)
+        held, slid = np.tile(QUADRUPED.default_q[QUADRUPED.actuated], (2, 1)), []
+        for step in range(40):
+            simulation.advance(held)
+            late = step >= 20
+            motion[late].observe(simulation.state, np.zeros((2, 12)), np.ones(2, bool), simulation.engine.readings)
+            slid += [np.linalg.norm(simulation.state.base_velocity, axis=1)] if late else []
+    finally:
+        simulation.close()
+    slip = motion[True].figures()[SLIP]
+    assert slip[0] < 0.01
+    assert slip[1] == pytest.approx(np.mean(slid, axis=0)[1], rel=0.05)
+    assert slip[1] > 1.0

@@ -35,7 +35,8 @@ def evaluate(
     """Run a policy in held-out worlds: how often it succeeds, how well it follows commands, and what breaks it.
 
     Success has its 95 % confidence interval. Errors are those of what is commanded, once there was time to get there;
-    power, jerk and the slow share (below 8 Hz) of the actions tell how a real robot would bear it.
+    power, jerk and the slow share (below 8 Hz) of the actions tell how a real robot would bear it, and of legged robots
+    the speed at which feet slip that stand.
 
     Example: sim2real evaluate runs/demo/policy --engine mujoco --variants 200 --json
              sim2real evaluate a1 --randomization quadruped_hard --film a1.png

@@ -6,6 +6,7 @@ from rich.console import Console
 
 from benchmarks.__main__ import table_of
 from benchmarks.contest import Contestant, arguments_of, ratio, take_turns
+from benchmarks.flagship import FIGURES, cells, empty_table, medians
 from benchmarks.rows import Row
 from benchmarks.solving import EVERY, Stopwatch, mean_return
 
@@ -71,3 +72,19 @@ def test_the_table_says_what_is_met(value: float, at_most: bool, met: bool):
     assert row.met is met
     assert ("MISSED" in capture.get()) is not met
     assert f"{'≤' if at_most else '≥'} 2.00 ×" in capture.get()
+
+
+def test_a_figure_stands_under_its_own_title_whatever_the_order():
+    run = dict(zip(reversed(FIGURES), range(len(FIGURES)), strict=True)) | {"alive": 0.5, "else": 9.0}
+    shown = cells(medians([run, run, run | {"foot slip [m/s]": 7.0}]))
+    titles = [str(column.header) for column in empty_table().columns][4:-1]
+    assert dict(zip(titles, shown, strict=True)) == {
+        "alive": "50.0%",
+        **{title: f"{float(run[name]):.3f}" for name, title in FIGURES.items()},
+    }
+
+
+def test_a_figure_that_an_older_judgement_lacks_is_a_dash():
+    run = dict.fromkeys(FIGURES, 1.0) | {"alive": 1.0}
+    older = {name: value for name, value in run.items() if name != "foot slip [m/s]"}
+    assert cells(medians([run, older])) == ["100.0%", *["1.000"] * (len(FIGURES) - 1), "-"]
