@@ -1,6 +1,8 @@
 """The command line. Each command imports what it needs when it runs, so that `--help` and `deploy` start at once."""
 
 import json as jsonlib
+import os
+import select
 import signal
 import sys
 from pathlib import Path
@@ -236,10 +238,40 @@ def _print_json(data: Any) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command. Exit status: 0 success, 1 a measured shortfall, 2 bad input, 130 interrupted."""
+    """Run one command. Exit status: 0 success, 1 a measured shortfall, 2 bad input, 130 interrupted, 141 not read.
+
+    The last is for output into a pipe that nobody reads any more (128 + SIGPIPE, as a shell has it).
+    """
+    try:
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()  # at exit it would be too late to do anything about it
+    except BrokenPipeError:
+        if not _unread():
+            raise
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):  # which is how Rich ends then
+            raise
+    return 128 + signal.SIGPIPE
+
+
+def _unread() -> bool:
+    """Return whether the standard output is a pipe that nobody reads; if so, send what is left of it nowhere."""
+    pipe = select.poll()
+    pipe.register(sys.stdout.fileno(), 0)
+    unread = any(event & select.POLLERR for _, event in pipe.poll(0))
+    if unread:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return unread
+
+
+def _run(arguments: list[str]) -> int:
     from sim2real import __version__
 
-    arguments = sys.argv[1:] if arguments is None else arguments
     if arguments == ["--version"]:
         out.print(f"sim2real {__version__}", highlight=False)
         return 0

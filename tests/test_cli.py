@@ -1,12 +1,15 @@
 """The command line, in processes of its own: help is quick, JSON is JSON, bad input is one line and status 2."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from sim2real.cli import main
 from tests.policies import trained_on
 from tests.ros_bridge.lqr import balancing_policy
 
@@ -33,6 +36,28 @@ def test_every_command_helps_with_an_example(command):
     result = run(command, "--help")
     assert result.returncode == 0
     assert f"Example: sim2real {command}" in result.stdout
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("robot", "list"), ("robot", "list", "--json")])
+def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments):
+    """As `| head -1` does; by tyro's printing, by Rich's, and by our own."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "sim2real.cli", *arguments]
+    with os.fdopen(writer, "wb") as pipe:
+        result = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert result.stderr == ""
+    assert result.returncode == 128 + signal.SIGPIPE
+
+
+def test_another_broken_pipe_is_not_hidden(monkeypatch, capfd):
+    def broken(*_: object, **__: object) -> int:
+        raise BrokenPipeError("a worker's")
+
+    monkeypatch.setattr("sim2real.cli.app.cli", broken)
+    with pytest.raises(BrokenPipeError, match="a worker's"):
+        main(["doctor"])
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("command", ["train", "tune", "evaluate", "ship"])
