@@ -1,4 +1,4 @@
-"""The one action path: what the network says, in -1..1, to what the motors are told, in SI units and inside limits."""
+"""The one action path: what the network says to what the motors are told, in SI units and inside limits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Gait(Strict):
 class ActionMap(Strict):
     """command = offset + scale * clip(action, -1, 1), inside [lower, upper] and within max_step of the last command.
 
+    With `keep`, an action is what the network says mixed with the last action: a low pass.
+
     With `incremental` the last command stands in the place of offset: an action asks for a change, 0 for none. It leads
     no further into the outermost `margin` of a motor's range than the last command was.
 
@@ -55,6 +57,7 @@ class ActionMap(Strict):
     lower: tuple[float, ...]
     upper: tuple[float, ...]
     max_step: tuple[float, ...]
+    keep: float = Field(default=0.0, ge=0, lt=1, description="Share of the last action in the next one")
     gait: Gait | None = Field(default=None, description="Motion that is there without any action, added to offset")
     incremental: bool = Field(default=False, description="Whether actions are added to the last command")
     margin: float = Field(default=0.0, ge=0, lt=0.5, description="Share of the range at each end; incremental only")
@@ -78,10 +81,18 @@ class ActionMap(Strict):
         return self
 
     @classmethod
-    def of(cls, robot: Robot, scale: float, reach: float | None = None, gait: Gait | None = None) -> "ActionMap":
+    def of(
+        cls,
+        robot: Robot,
+        scale: float,
+        reach: float | None = None,
+        gait: Gait | None = None,
+        cutoff: float | None = None,
+    ) -> "ActionMap":
         """Build the map of a robot. `scale` is the share of each motor's range that the network may ask for, 0..1.
 
         reach: what an action of 1 asks for in the place of such a share [rad | m, or the unit of the motors' mode]
+        cutoff: of a low pass of first order on the actions [Hz]
         Raise RobotError for a motor whose commands have no bounds, or could never change.
         """
         bound = {"effort": robot.effort_limits, "velocity": np.minimum(robot.dq_limits, 1e6)}.get(robot.command_mode)
@@ -107,7 +118,13 @@ class ActionMap(Strict):
             "max_step": max_step,
         }
         lists = {name: tuple(values.tolist()) for name, values in arrays.items()}
-        return cls(actuators=robot.actuator_names, mode=robot.command_mode, gait=gait, **lists)
+        keep = 0.0 if cutoff is None else float(np.exp(-2.0 * np.pi * cutoff * robot.control_dt))
+        return cls(actuators=robot.actuator_names, mode=robot.command_mode, keep=keep, gait=gait, **lists)
+
+    def action(self, said: Array, last_action: Array) -> Array:
+        """Return the actions (n, n_actuators), in -1..1, that follow from what a network says, given the last ones."""
+        clipped: Array = np.clip(said, -1.0, 1.0)
+        return clipped + self.keep * (last_action - clipped) if self.keep else clipped
 
     def command(self, action: Array, last_command: Array, time: Array, velocity: Array) -> Array:
         """Map actions (n, n_actuators) to commands (n, n_actuators), given the commands of one period ago.

@@ -141,7 +141,8 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
         """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
-        action = np.clip(np.asarray(actions, dtype=np.float64).reshape(self._action.shape), -1.0, 1.0)
+        said = np.asarray(actions, dtype=np.float64).reshape(self._action.shape)
+        action = self.task.action_map.action(said, self._action)
         asked = self._worlds.command.copy()
         command = self.task.action_map.command(action, self._command, self._time, asked)
         self.simulation.advance(command)  # refuses what is not finite, which must not become the last command

@@ -309,3 +309,14 @@ def test_increments_start_from_the_last_command():
 def test_a_reach_is_in_the_unit_of_the_motors(tmp_path):
     made = ActionMap.of(robot(tmp_path, [HIP]), 1.0, reach=0.3)
     assert (made.scale, made.offset) == ((0.3,), (0.5,))
+
+
+def test_a_low_pass_on_actions(tmp_path):
+    """A jump arrives as a first-order low pass has it; a network's word is clipped first."""
+    hip = robot(tmp_path, [HIP])
+    made = ActionMap.of(hip, 1.0, cutoff=5.0)
+    action = np.zeros((1, 1))
+    for step in range(1, 6):
+        action = made.action(np.array([[3.0]]), action)
+        assert action[0, 0] == pytest.approx(1.0 - np.exp(-2 * np.pi * 5.0 * step * hip.control_dt))
+    assert ActionMap.of(hip, 1.0).action(np.array([[-3.0]]), action).tolist() == [[-1.0]]

@@ -233,7 +233,7 @@ class PolicyRunner:
         state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action, asked, self._time)
         self.observation = self._observer.observe(state) if self._started else self._observer.restart(state)
         self._started = True
-        self.action = np.clip(self.policy.act(self.observation), -1.0, 1.0)
+        self.action = contract.action.action(self.policy.act(self.observation), self.action)
         self.command = contract.action.command(self.action, self.command, self._time, asked)
         self._time = self._time + 1.0 / contract.rate_hz
         return self.command

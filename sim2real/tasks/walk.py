@@ -54,6 +54,7 @@ class WalkConfig(Strict):
     stand: float = Field(default=0.1, ge=0, le=1, description="Share of commands that are zero")
     command_s: float = Field(default=5.0, gt=0, description="Time until another velocity is commanded [s]")
     action_reach: float = Field(default=1.0, gt=0, description="Offset that an action of 1 asks of a motor [rad]")
+    action_cutoff: float = Field(default=5.0, gt=0, description="Of the low pass on actions [Hz]")
     gait_hz: float = Field(default=2.5, gt=0, le=10)
     gait_lift: float = Field(default=0.25, ge=0, lt=1, description="Height of a swing, share of the leg's length")
     gait_sweep: float = Field(default=1.2, ge=0, le=2, description="Length of a step, share of what the command asks")
@@ -97,10 +98,8 @@ class Walk(Task):
         self.gait = trot(robot, c.gait_hz, c.gait_lift, c.gait_sweep)
         asks = any(term.name == "leg_odometry" for term in c.terms)
         odometry = LegOdometry.of(robot, _groups(robot, self.gait), 1.0 / c.gait_hz) if asks else None
-        self.layout = ObservationLayout.of(
-            robot, c.terms, c.history, c.stride, COMMANDS, c.gait_hz, odometry=odometry
-        )
-        self.action_map = ActionMap.of(robot, 1.0, c.action_reach, self.gait)
+        self.layout = ObservationLayout.of(robot, c.terms, c.history, c.stride, COMMANDS, c.gait_hz, odometry=odometry)
+        self.action_map = ActionMap.of(robot, 1.0, c.action_reach, self.gait, c.action_cutoff)
         self._height = robot.file.base_height
         self._upright = np.cos(c.fall_tilt)
 
