@@ -10,9 +10,9 @@ from randomization import Randomization, Variant, VariantSpace
 from randomization.draws import Draws
 from robots import load_robot
 from sim2real import evaluate as module
+from sim2real.commands.result_tables import measures_table
 from sim2real.errors import ConfigError, PolicyError, RandomizationError
 from sim2real.evaluate import evaluate, evaluate_in, policy_robot, sameness, wilson_interval
-from sim2real.result_tables import measures_table
 from tests.policies import standing_policy
 from tests.ros_bridge.lqr import balancing_policy, constant_policy
 
