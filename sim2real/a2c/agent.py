@@ -20,7 +20,6 @@ from sim2real.a2c.learner_state import load_state, save_state
 from sim2real.a2c.natural import conjugate_gradient, dot, fisher_product
 from sim2real.a2c.network import ActorCritic, NumpyActorCritic, RunningNorm
 from sim2real.a2c.returns import gae
-from sim2real.policy.policy import normalize
 from sim2real.tasks import Mirror
 
 Array = NDArray[np.float64]
@@ -71,7 +70,7 @@ class A2C:
         """Return what the networks get of what is seen (n, n_in + n_privileged)."""
         if not self.config.normalize_observation:
             return np.asarray(seen, np.float32)
-        return normalize(np.asarray(seen, np.float64), self.norm.mean, self.norm.std)
+        return self.norm.normalize(seen)
 
     def value(self, actor: NumpyActorCritic, seen: NDArray[np.float32]) -> Array:
         """Return the values (n,) of normalized observations under a snapshot, in the unit of rewards."""
@@ -115,7 +114,7 @@ class A2C:
 
     def _follow(self, seen: NDArray[np.floating], returns: Array, kl: float) -> None:
         """Let statistics, and a rate that follows the measured KL, take up what a batch has shown."""
-        self.norm.update(seen if self._mirror is None else np.concatenate([seen, self._mirror.image(seen)]))
+        self.norm.update(seen, self._mirror)
         self.return_norm.update(returns.reshape(-1, 1))
         if self.config.schedule == "kl":
             wanted = self.config.max_kl
@@ -126,7 +125,7 @@ class A2C:
         config, family = self.config, self.distribution
         with tf.GradientTape() as tape:
             output, value = self.network.both(data.seen)
-            losses = self._losses(output, value, data)
+            losses = {**self._actor_losses(output, data), "value_loss": value_loss(value, data.returns)}
             total = config.policy_weight * losses["policy_loss"] + config.value_weight * losses["value_loss"]
             total -= data.entropy_weight * losses["entropy"]
         finite, norm = self._descend(tape.gradient(total, self._learned))
@@ -135,19 +134,30 @@ class A2C:
         return {**losses, "grad_norm": norm, "kl": kl, "skipped": tf.logical_not(finite)}
 
     def _natural_update(self, data: Data) -> dict[str, tf.Tensor]:
-        """Move the actor along F^-1 grad(L_pi - w_H H) until the policy has changed by max_kl; fit the critic apart."""
+        """Move the actor along F^-1 grad(L_pi - w_H H) until the policy has changed by max_kl; fit the critic apart.
+
+        Neither waits for the other: they take a core each.
+        """
+        sound = data.is_finite()
+        losses, kl, moved = self._move_actor(data, sound)
+        losses["value_loss"], norm, fitted = self._fit_critic(data.seen, data.returns, sound)
+        return {**losses, "grad_norm": norm, "kl": kl, "skipped": tf.logical_not(moved & fitted)}
+
+    def _move_actor(self, data: Data, sound: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor, tf.Tensor]:
+        """Take the natural step if all is finite; return the losses before it, the KL it made, and if it was taken."""
         config, family, variables = self.config, self.distribution, self.network.actor_variables
         with tf.GradientTape() as tape:
-            losses = self._losses(*self.network.both(data.seen), data)
+            output = self.network.act(data.seen)
+            losses = self._actor_losses(output, data)
             total = losses["policy_loss"] - data.entropy_weight * losses["entropy"]
         gradient = tape.gradient(total, variables)
-        some = data.seen[: max(1, int(config.fisher_share * data.seen.shape[0]))]
+        rows = max(1, int(config.fisher_share * data.seen.shape[0]))
+        some, before = data.seen[:rows], output[:rows]
         product = fisher_product(lambda: self.network.act(some), variables, family, config.damping)
         direction = conjugate_gradient(product, gradient, config.cg_iterations)
         length = tf.sqrt(2.0 * data.max_kl / (dot(direction, product(direction)) + 1e-12))
-        finite = data.is_finite() & tf.math.is_finite(length) & tf.math.is_finite(dot(direction, direction))
+        finite = sound & tf.math.is_finite(length) & tf.math.is_finite(dot(direction, direction))
         step = [tf.where(finite, length * d, 0.0) for d in direction]
-        before = self.network.act(some)
         for variable, part in zip(variables, step, strict=True):
             variable.assign_sub(part)
         kl = tf.reduce_mean(family.kl(before, self.network.act(some)))
@@ -156,29 +166,30 @@ class A2C:
         excess = tf.where(tf.math.is_finite(kl), excess, 1.0)
         for variable, part in zip(variables, step, strict=True):
             variable.assign_add(excess * part)
-        fitted, norm = self._fit_critic(data.seen, data.returns, finite)
-        return {**losses, "grad_norm": norm, "kl": kl, "skipped": tf.logical_not(fitted)}
+        return losses, kl, finite
 
-    def _fit_critic(self, seen: tf.Tensor, returns: tf.Tensor, finite: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Descend on L_V, several passes of minibatches while all is finite; return if it was, and the last norm."""
+    def _fit_critic(self, seen: tf.Tensor, returns: tf.Tensor, sound: tf.Tensor) -> tuple[tf.Tensor, ...]:
+        """Descend on L_V, several passes of minibatches while all is finite.
+
+        Return the mean L_V of the first pass, the last gradient's norm, and whether all was finite.
+        """
         parts = min(self.config.critic_parts, seen.shape[0])
         rows, last = seen.shape[0] // parts, parts * self.config.critic_passes
 
-        def fit(k: tf.Tensor, *_: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        def fit(k: tf.Tensor, _: tf.Tensor, mean: tf.Tensor, __: tf.Tensor) -> tuple[tf.Tensor, ...]:
             some = slice(rows * (k % parts), rows * (k % parts + 1))
             with tf.GradientTape() as tape:
                 loss = value_loss(self.network.value(seen[some]), returns[some])
             fitted, norm = self._descend(tape.gradient(loss, self._learned))
-            return k + 1, fitted, norm
+            return k + 1, fitted, mean + tf.where(k < parts, loss / parts, 0.0), norm
 
         # A loop in the graph: unrolled, it would take seconds to trace.
-        _, fitted, norm = tf.while_loop(lambda k, fitted, _: (k < last) & fitted, fit, (0, finite, 0.0))
-        return fitted, norm
+        _, fitted, loss, norm = tf.while_loop(lambda k, fitted, *_: (k < last) & fitted, fit, (0, sound, 0.0, 0.0))
+        return loss, norm, fitted
 
-    def _losses(self, output: tf.Tensor, value: tf.Tensor, data: Data) -> dict[str, tf.Tensor]:
+    def _actor_losses(self, output: tf.Tensor, data: Data) -> dict[str, tf.Tensor]:
         return {
             "policy_loss": policy_loss(self.distribution.log_prob(output, data.action), data.advantage),
-            "value_loss": value_loss(value, data.returns),
             "entropy": tf.reduce_mean(self.distribution.entropy(output)),
         }
 

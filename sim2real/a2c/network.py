@@ -68,14 +68,13 @@ class ActorCritic:
 
     def act(self, seen: tf.Tensor) -> tf.Tensor:
         """Return the actor's output (n, size) from what is seen (n, n_in or more)."""
-        watched = seen[:, : self.n_in]
-        output, mirror = self._output(_through(self.actor_layers, watched)), self._mirror
+        watched, mirror = seen[:, : self.n_in], self._mirror
         if mirror is None:
-            return output
+            return self._output(_through(self.actor_layers, watched))
         image = tf.gather(watched, mirror.seen, axis=1) * mirror.seen_sign.astype(np.float32)
-        answer = self._output(_through(self.actor_layers, image))
-        places, sign = _paired(mirror, output.shape[1])
-        return 0.5 * (output + tf.gather(answer, places, axis=1) * sign)
+        both = self._output(_through(self.actor_layers, tf.concat([watched, image], axis=0)))
+        output, answer = tf.split(both, 2)
+        return 0.5 * (output + answer @ _swap(mirror, both.shape[1]))
 
     def value(self, seen: tf.Tensor) -> tf.Tensor:
         """Return the critic's value (n,) from all that is seen (n, n_in + n_privileged)."""
@@ -117,6 +116,14 @@ def _paired(mirror: Mirror, size: int) -> tuple[NDArray[np.intp], Float32]:
     if size == len(places):
         return places, sign
     return np.concatenate([places, len(places) + places]), np.concatenate([sign, np.ones_like(sign)])
+
+
+def _swap(mirror: Mirror, size: int) -> Float32:
+    """Return `_paired` as a matrix (size, size) to multiply outputs with: quicker to differentiate than a gather."""
+    places, sign = _paired(mirror, size)
+    swap = np.zeros((size, size), np.float32)
+    swap[places, np.arange(size)] = sign
+    return swap
 
 
 def _doubled(layers: Sequence[tuple[Float32, Float32]], mirror: Mirror) -> list[tuple[Float32, Float32]]:
@@ -194,9 +201,21 @@ class RunningNorm:
         """Deviation: (size,), never 0."""
         return np.sqrt(self.var) + 1e-6
 
-    def update(self, batch: NDArray[np.floating]) -> None:
-        """Take in observations (n, size)."""
+    def normalize(self, seen: NDArray[np.floating]) -> Float32:
+        """Return what networks get of observations (n, size): as `policy.normalize`, but for rounding and time."""
+        normal: Float32 = np.subtract(seen, self.mean.astype(np.float32), dtype=np.float32)
+        normal *= (1.0 / self.std).astype(np.float32)
+        return np.clip(normal, -10.0, 10.0, out=normal)
+
+    def update(self, batch: NDArray[np.floating], mirror: Mirror | None = None) -> None:
+        """Take in observations (n, size), and their mirror images if there is a mirror."""
         mean, var, n = batch.mean(axis=0, dtype=np.float64), batch.var(axis=0, dtype=np.float64), len(batch)
+        self._take(mean, var, n)
+        if mirror is not None:
+            self._take(mirror.image(mean[None])[0], np.abs(mirror.image(var[None])[0]), n)
+
+    def _take(self, mean: NDArray[np.float64], var: NDArray[np.float64], n: int) -> None:
+        """Take in n observations with this mean and variance."""
         delta, total = mean - self.mean, self.count + n
         self.mean = self.mean + delta * n / total
         self.var = (self.var * self.count + var * n + delta**2 * self.count * n / total) / total
