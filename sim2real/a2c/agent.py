@@ -24,6 +24,7 @@ from sim2real.tasks import Mirror
 
 Array = NDArray[np.float64]
 FASTER = 1.5  # factor of a learning rate that follows the measured KL
+NARROWING = 2 / 3  # share of a run in which a deviation that is set falls
 TOO_FAR = 1.5  # share of max_kl up to which a natural step is left as it is
 
 
@@ -106,10 +107,11 @@ class A2C:
         return metrics
 
     def _narrow(self) -> None:
-        """Let a deviation that is set, not learned, fall: log sigma is linear in the share of the run that is left."""
+        """Let a deviation that is set, not learned, fall, log-linear; what noise did to the robot is then unlearned."""
         first, last = self.config.initial_std, self.config.final_std
         if self.network.log_std is not None and last is not None:
-            log_std = np.log(last) + self._left * np.log(first / last)
+            wide = max(0.0, 1.0 - (1.0 - self._left) / NARROWING)
+            log_std = np.log(last) + wide * np.log(first / last)
             self.network.log_std.assign(np.full(self.network.log_std.shape, log_std, np.float32))
 
     def _follow(self, seen: NDArray[np.floating], returns: Array, kl: float) -> None:
