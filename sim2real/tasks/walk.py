@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from robots import Robot
+from robots.kinematics import rotation
 from robots.leg_odometry import LegOdometry
 from robots.legs import legs, lifted, mirrored
 from sim2real.action import ActionMap, Gait
@@ -23,6 +24,7 @@ from sim2real.tasks.task import Mirror, Task
 
 Array = NDArray[np.float64]
 Range = tuple[float, float]
+_ALIGNED = 0.01  # [1] that the matrix of the IMU's frame may differ from its mirror image's: half a degree
 COMMANDS = ("forward [m/s]", "left [m/s]", "turn [rad/s]")
 
 
@@ -153,7 +155,13 @@ class Walk(Task):
         return np.concatenate([moving.velocity * 2.0, moving.spin * 0.5, height, steady * 10.0], axis=1)
 
     def mirror(self) -> Mirror:
-        """Return the symmetry of left and right; raise RobotError where the legs are not mirror images."""
+        """Return the symmetry of left and right; raise RobotError where legs or IMU are not mirror images.
+
+        Masses are not looked at, so a robot that is heavier on one side (mini_cheetah's centre of mass is 13 mm to the
+        left, which its trot alone turns into 0.1 rad/s) is one that a symmetric actor corrects only once it sees it
+        roll or turn.
+        """
+        _check_imu(self.robot)
         partner, sign = mirrored(self.robot)
         joints = np.arange(self.robot.n_joints)
         joint_sign = np.ones(len(joints))
@@ -181,6 +189,23 @@ class Walk(Task):
         moving = _Moving(state)
         actual = (moving.velocity[:, 0], moving.velocity[:, 1], moving.spin[:, 2])
         return {name: v - command[:, k] for k, (name, v) in enumerate(zip(COMMANDS, actual, strict=True))}
+
+
+def _check_imu(robot: Robot) -> None:
+    """Raise RobotError unless a mirror across the base's x-z plane does to the IMU's axes what it does to the base's.
+
+    It does where half a turn about y, which is what the mirror does to turns, and the IMU's own commute: so where the
+    IMU is turned about y alone.
+    """
+    assert robot.file.imu is not None  # noqa: S101 - the task has refused such a robot
+    link = robot.file.imu.link
+    body, pose = robot.merged.frames[link]
+    turn, half = rotation(pose.rpy), np.array([-1.0, 1.0, -1.0])
+    if body != robot.model.root.name or np.abs(half[:, None] * turn * half - turn).max() > _ALIGNED:
+        raise RobotError(
+            f"{robot.path}: imu: link '{link}' is turned against the root link about more than its y axis, or moves; "
+            "the task's symmetry needs one that is not: mount it on another link, or set a2c.symmetry: false"
+        )
 
 
 class _Moving:

@@ -1,10 +1,14 @@
 """Mirrors of walking robots: twice mirrored is as before; mirrored worlds stay mirrored under mirrored actions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from robots import Robot, load_robot
+from robots.kinematics import rotation
 from robots.legs import legs, mirrored
+from robots.model import Pose
 from sim2real.env import RobotVectorEnv
 from sim2real.errors import ConfigError, RobotError
 from sim2real.observation import Observer, RobotState
@@ -148,6 +152,43 @@ def test_legs_that_are_no_mirror_images_are_refused(robot, message):
     with pytest.raises(RobotError, match=message) as refusal:
         task.mirror()
     assert "\n" not in str(refusal.value)
+
+
+def imu_at(joint: str, rpy: tuple[float, float, float]) -> Robot:
+    """Return A1 with its IMU's frame turned, or hung on another joint."""
+    robot = load_robot("a1")
+    joints = [
+        replace(j, origin=Pose(j.origin.xyz, rpy), parent=robot.model.joint(joint).parent)
+        if j.child == "imu_link"
+        else j
+        for j in robot.model.joints
+    ]
+    joints.sort(key=lambda j: j.child == "imu_link")  # after what it hangs on
+    return Robot(robot.name, replace(robot.model, joints=tuple(joints)), robot.file, robot.path)
+
+
+@pytest.mark.parametrize(
+    ("joint", "rpy"),
+    [("imu_joint", (0.0, 0.0, 0.2)), ("imu_joint", (0.2, 0.0, 0.0)), ("FR_toe_fixed", (0.0, 0.0, 0.0))],
+)
+def test_an_imu_that_the_mirror_turns_otherwise_than_the_base_is_refused(joint, rpy):
+    task = load_task("walk", imu_at(joint, rpy))
+    with pytest.raises(
+        RobotError, match=r"robot\.yaml: imu: link 'imu_link' is turned against the root link"
+    ) as refusal:
+        task.mirror()
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("rpy", [(0.0, 0.0, 0.0), (0.0, 0.7, 0.0)])
+def test_an_imu_that_is_pitched_or_not_turned_at_all_is_fine(rpy):
+    """What it measures under mirrored spins are images: checked here by turning them into its frame."""
+    task = load_task("walk", imu_at("imu_joint", rpy))
+    layout, mirror = task.layout, task.mirror()
+    spin = np.array([0.5, -0.7, 0.9])
+    seen = np.zeros((2, layout.size))
+    seen[:, :3] = np.stack([spin, spin * [-1, 1, -1]]) @ rotation(rpy)
+    np.testing.assert_allclose(mirror.image(seen[:1]), seen[1:], atol=1e-12)
 
 
 @pytest.mark.parametrize(("task", "robot"), [("balance", "cartpole"), ("reach", "kuka_iiwa")])
