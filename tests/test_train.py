@@ -187,16 +187,6 @@ def test_resume_passes_over_a_broken_checkpoint(tmp_path: Path):
     assert learner(tmp_path)["norm/count"] == 6 * BATCH
 
 
-@pytest.mark.parametrize("change", [{"hidden": [9]}, {"shared": False}, {"optimizer": "rmsprop"}], ids=str)
-def test_resuming_with_another_network_is_refused_and_changes_nothing(tmp_path: Path, change):
-    train(tiny(), tmp_path)
-    before = learner(tmp_path)
-    with pytest.raises(TrainingError, match="checkpoint of another network"):
-        train(tiny(a2c=change), tmp_path, resume=True)
-    assert load_train_config(tmp_path / "config.yaml") == tiny()
-    assert same(learner(tmp_path), before)
-
-
 @pytest.mark.parametrize("engine", ["bullet", "mujoco"])
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path, engine):
     config = tiny(steps=20 * BATCH, engine=engine)

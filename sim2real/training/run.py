@@ -21,7 +21,7 @@ from sim2real.errors import TrainingFailedError
 from sim2real.policy import Policy
 from sim2real.training.checkpoint import Checkpoint, CheckpointFolder
 from sim2real.training.config import TrainConfig
-from sim2real.training.counters import Counters, check_origin, made_by, read_counters
+from sim2real.training.counters import Counters, check_config, check_origin, in_full, made_by, read_counters
 from sim2real.training.episode_log import EpisodeLog
 from sim2real.training.folder import describe, write_reached, written
 from sim2real.training.record import Record
@@ -69,7 +69,7 @@ class TrainingRun:
         self.envs = self.collector.groups[0].envs
         self._found, self._counters, self._writers = found, counters, writers
         self._updates = self._skipped = 0  # in this era; in a row
-        self._put_back = False
+        self._put_back = counters is not None and counters.put_back
         self._losses: dict[str, float] = {}
         self.metrics: dict[str, float] = {}
 
@@ -82,8 +82,11 @@ class TrainingRun:
 
         Raise an error of one line, and change nothing, where the checkpoint is of another training.
         """
+        self._made_by = made_by(self.config, self.envs)
+        self._config = in_full(self.config, self.envs, self.worlds.full)
         if self._counters is not None:
-            check_origin(self._counters, made_by(self.config, self.envs), self.checkpoints.path)
+            check_origin(self._counters, self._made_by, self.checkpoints.path)
+            check_config(self._counters, self._config, self.checkpoints.path)
         self._begin_era()
         n_in, n_privileged = flatdim(self.envs.single_observation_space), self.collector.groups[0].n_privileged
         actions, config = self.envs.single_action_space, self.config
@@ -188,8 +191,13 @@ class TrainingRun:
         return file.getvalue()
 
     def _checkpoint(self, learner: bytes) -> Checkpoint:
-        origin, record = made_by(self.config, self.envs), self.record.state
-        counters = Counters(step=self.step, seed=self.config.seed, made_by=origin, record=record)
+        counters = Counters(
+            step=self.step,
+            made_by=self._made_by,
+            config=self._config,
+            record=self.record.state,
+            put_back=self._put_back,
+        )
         widened = None if self.worlds.widening is None else self.worlds.widening.state()
         return Checkpoint(counters.model_dump(mode="json"), learner, self.selection.best, widened)
 

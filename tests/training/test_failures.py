@@ -62,6 +62,21 @@ def test_the_second_time_it_gives_up_with_what_was_good(tmp_path: Path, rewards)
     assert train(config.model_copy(update={"steps": 20 * BATCH}), tmp_path, resume=True).steps == 20 * BATCH
 
 
+def test_a_run_that_goes_on_knows_that_its_learner_was_put_back(tmp_path: Path, rewards):
+    """Killed after that and resumed, it gives up where it would have given up."""
+    bad = range(12 * PER_UPDATE + 1, (13 + MAX_SKIPPED) * PER_UPDATE + 1)
+    rewards[0] = lambda step: NAN if step in bad else 1.0
+    config = gym("Moody-v0", steps=30 * BATCH, era_updates=5, checkpoint_s=1e-9)
+    assert "is put back" in train(config, tmp_path).notes[0]
+    found = CheckpointFolder(tmp_path / "checkpoints").newest()
+    assert found is not None
+    assert found.counters["put_back"] is True
+    rewards[0] = lambda step: NAN
+    with pytest.raises(TrainingFailedError, match="for the second time; the checkpoint of step 960 is in"):
+        train(config.model_copy(update={"steps": 60 * BATCH}), tmp_path, resume=True)
+    assert learner(tmp_path)["counters"].tolist() == [30 - 13, MAX_SKIPPED + 1, 0.5], "10 updates, and 7 after that"
+
+
 def test_nan_now_and_then_costs_those_updates_only(tmp_path: Path, rewards):
     rewards[0] = lambda step: 1.0 if step % 97 else NAN
     result = train(gym("Moody-v0", steps=300 * BATCH, era_updates=50), tmp_path)

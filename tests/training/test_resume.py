@@ -1,16 +1,22 @@
 """A run that was killed and goes on gives the bits of one that was not; one of something else is refused."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from robots.catalog import CATALOG
+from sim2real.a2c.config import A2CConfig
 from sim2real.config import dump_yaml, read_yaml
 from sim2real.errors import ConfigError, RandomizationError, Sim2RealError, TrainingError
 from sim2real.policy import Policy
 from sim2real.train import train
 from sim2real.training.checkpoint import CheckpointFolder
+from sim2real.training.config import RobotEnvironment, TrainConfig
+from sim2real.training.counters import MAY_CHANGE, Counters, check_config
+from sim2real.training.record import RecordState
 from tests.trainings import BATCH, ENVIRONMENT, gym, learner, same, tiny
 
 AUTOMATIC = {"automatic": {"queue": 1, "boundary_fraction": 1.0, "low": 0.1, "high": 0.2, "step": 0.05}}
@@ -110,7 +116,7 @@ ANOTHER = {
     "description": ("robot's description", "0" * 64, "of another robot's description: 00"),
     "task": ("task", "reach", "of another task: reach, and here it is balance"),
     "version": ("sim2real", "9.9.9", "of another sim2real: 9.9.9, and here it is "),
-    "format": ("checkpoint format", "1", "its checkpoints have format 1, and sim2real .* goes on from format 2 only"),
+    "format": ("checkpoint format", "1", "its checkpoints have format 1, and sim2real .* goes on from format 3 only"),
 }
 
 
@@ -132,6 +138,76 @@ def test_a_checkpoint_of_another_environment_is_refused(tmp_path: Path):
     train(gym("CartPole-v1"), tmp_path)
     with pytest.raises(TrainingError, match="of another environment: CartPole-v1, and here it is MountainCar-v0"):
         train(gym("MountainCar-v0", steps=9 * BATCH), tmp_path, resume=True)
+
+
+CHANGED: dict[str, tuple[dict[str, Any], str]] = {
+    "network": ({"a2c": {"hidden": [9]}}, r"a2c\.hidden: \[8\], and here \[9\]; resume"),
+    "activation": ({"a2c": {"activation": "elu"}}, r'a2c\.activation: "tanh", and here "elu"; resume'),
+    "symmetry": ({"a2c": {"shared": False}}, r"a2c\.shared: true, and here false; resume"),
+    "discount": ({"a2c": {"gamma": 0.9}}, r"a2c\.gamma: 0\.99, and here 0\.9; resume"),
+    "seed": ({"seed": 3}, r"seed: 0, and here 3; resume"),
+    "engine": ({"engine": "bullet"}, r'environment\.engine: "mujoco", and here "bullet"; resume'),
+    "reward": (
+        {"environment": ENVIRONMENT | {"options": {"episode_s": 7.0}}},
+        r"environment\.options\.episode_s: 10\.0, and here 7\.0; resume",
+    ),
+    "ranges": (
+        {"environment": ENVIRONMENT | {"randomization": "none"}},
+        r"environment\.randomization\.quantities\..*: .*, and here null; .*; and \d+ more; resume",
+    ),
+    "widening": ({"widening": {"curriculum": {"steps": 99}}}, r'widening: null, and here \{.*"steps": 99'),
+}
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose ranges stay."""
+    folder = tmp_path_factory.mktemp("plain")
+    train(tiny(steps=2 * BATCH), folder)
+    return folder
+
+
+@pytest.mark.parametrize("what", CHANGED)
+def test_another_config_is_refused_in_one_line_with_both_values(plain: Path, what: str):
+    changes, message = CHANGED[what]
+    before = {path: path.read_bytes() for path in plain.rglob("*") if path.is_file() and path.name != "lock"}
+    with pytest.raises(TrainingError, match="its checkpoints were made with " + message) as caught:
+        train(tiny(steps=9 * BATCH, **changes), plain, resume=True)
+    assert caught.value.exit_status == 2
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in plain.rglob("*") if path.is_file() and path.name != "lock"} == before
+
+
+def test_what_may_change_may(plain: Path, tmp_path: Path):
+    run = shutil.copytree(plain, tmp_path / "run")
+    free: dict[str, Any] = {
+        "goal": {"mean_return": 1e9},
+        "evaluation": {"every_eras": 1, "worlds": 2},
+        "checkpoint_s": 5.0,
+        "workers": 1,
+        "a2c": {"learning_rate": 1e-4, "max_kl": 0.01},
+        "environment": ENVIRONMENT | {"robot": str(CATALOG / "cartpole")},
+    }
+    assert train(tiny(steps=4 * BATCH, **free), run, resume=True).steps == 4 * BATCH
+    assert {key.split(".")[0] for key in MAY_CHANGE} == {*free, "steps", "device"}
+
+
+def test_every_key_of_a_config_is_either_free_or_refused(tmp_path: Path):
+    """Of the agent's too: one that a later version adds must not slip through."""
+    counters = Counters(step=0, made_by={}, config=tiny().model_dump(mode="json"), record=RecordState(), put_back=False)
+    here = tiny().model_dump(mode="json")
+    check_config(counters, here, tmp_path)
+    keys = [*(f"a2c.{name}" for name in A2CConfig.model_fields), *set(TrainConfig.model_fields) - {"a2c"}]
+    keys += [f"environment.{name}" for name in RobotEnvironment.model_fields]
+    for key in keys:
+        *parents, name = key.split(".")
+        changed = {**here, "a2c": {**here["a2c"]}, "environment": {**here["environment"]}}
+        (changed[parents[0]] if parents else changed)[name] = "something else"
+        if key in MAY_CHANGE:
+            check_config(counters, changed, tmp_path)
+        else:
+            with pytest.raises(TrainingError, match=rf"made with {re.escape(key)}[:.]"):
+                check_config(counters, changed, tmp_path)
 
 
 FORGED: dict[str, Any] = {
@@ -157,7 +233,10 @@ def test_a_forged_widening_is_one_line(run: Path, what: str):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("counters", [{"seed": -1}, {"record": {"returns": 3}}, {"more": 1}, {"made_by": 3}])
+@pytest.mark.parametrize(
+    "counters",
+    [{"put_back": None}, {"config": []}, {"record": {"returns": 3}}, {"more": 1}, {"made_by": 3}],
+)
 def test_forged_counters_are_one_line(run: Path, counters: dict[str, Any]):
     forge(run, counters=counters)
     with pytest.raises(Sim2RealError, match=r"counters\.yaml|format") as caught:
