@@ -5,11 +5,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from sim2real.cli import main
+from tests.children import command as run
 from tests.policies import trained_on
 from tests.ros_bridge.lqr import balancing_policy
 
@@ -19,9 +19,10 @@ COMMANDS = (
 )
 
 
-def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def start(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a process that has imported nothing yet."""
     command = [sys.executable, "-m", "sim2real.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ assert not heavy, heavy
 
 
 def test_evaluate_prints_json_and_nothing_else(policy):
-    result = run("evaluate", str(policy), "--variants", "5", "--randomization", "none", "--workers", "0", "--json")
+    result = start("evaluate", str(policy), "--variants", "5", "--randomization", "none", "--workers", "0", "--json")
     data = json.loads(result.stdout)
     assert data["success_rate"] == 1.0
     assert data["variants"] == 5

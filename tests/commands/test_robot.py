@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from robots import load_robot, robot_names
+from tests.children import command as run
 
 ARM = """<robot name="arm">
   <!-- a comment that stays -->
@@ -38,8 +39,7 @@ COMMANDS = ("check", "import", "onshape", "new", "list", "show")
 
 
 def robot(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sim2real.cli", "robot", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=cwd, check=False)
+    return run("robot", *arguments, cwd=cwd)
 
 
 @pytest.fixture

@@ -1,31 +1,20 @@
 """What the rules' table says of PyBullet and MuJoCo is what they do with each planted fault, raw, in a child."""
 
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from robots.check.repair import repair
 from robots.rules import RULES
+from tests.children import call
 from tests.robots.check.faults import FAULTS, Planted
-
-_PYBULLET = """
-import sys, pybullet
-pybullet.connect(pybullet.DIRECT)
-pybullet.loadURDF(sys.argv[1], useFixedBase=True, flags=pybullet.URDF_USE_INERTIA_FROM_FILE)
-pybullet.stepSimulation()
-"""
-_MUJOCO = """
-import sys, mujoco
-model = mujoco.MjModel.from_xml_path(sys.argv[1])
-mujoco.mj_step(model, mujoco.MjData(model))
-"""
+from tests.robots.check.loading import mujoco_loads, pybullet_loads
 
 
-def verdict(program: str, path: Path) -> str:
+def verdict(program: Callable[[Path], None], path: Path) -> str:
     """Return what loading the file comes to: loads, refuses or crashes."""
-    child = subprocess.run([sys.executable, "-c", program, path], cwd=path.parent, capture_output=True, timeout=60)
+    child = call(program, path, cwd=path.parent)
     return {0: "loads", 1: "refuses"}.get(child.returncode, "crashes")
 
 
@@ -42,8 +31,8 @@ def allowed(text: str) -> set[str]:
 @pytest.mark.parametrize("planted", FAULTS, ids=lambda planted: f"{planted.code}-{planted.new[:25]!r}")
 def test_engines_do_what_the_table_says(tmp_path: Path, planted: Planted) -> None:
     path, rule = planted.write(tmp_path), RULES[planted.code]
-    assert verdict(_PYBULLET, path) in allowed(rule.pybullet)
-    assert verdict(_MUJOCO, path) in allowed(rule.mujoco)
+    assert verdict(pybullet_loads, path) in allowed(rule.pybullet)
+    assert verdict(mujoco_loads, path) in allowed(rule.mujoco)
 
 
 @pytest.mark.slow
@@ -58,7 +47,7 @@ def test_engines_load_what_was_mended(tmp_path: Path, planted: Planted) -> None:
     elif not repaired.mended:
         assert out.read_bytes() == path.read_bytes()
     else:
-        assert (verdict(_PYBULLET, out), verdict(_MUJOCO, out)) == ("loads", "loads")
+        assert (verdict(pybullet_loads, out), verdict(mujoco_loads, out)) == ("loads", "loads")
 
 
 def test_what_a_text_of_the_table_allows() -> None:
