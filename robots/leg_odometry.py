@@ -8,13 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from robots.chain import Chain
-from robots.kinematics import Array
+from robots.chain import Chain, Triple
+from robots.kinematics import Array, rotation
 from robots.robot import Robot
 from sim2real.config import Strict
 from sim2real.errors import RobotError
-
-_ALIGNED = 1e-6  # [rad]
 
 
 class LegOdometry(Strict):
@@ -26,6 +24,7 @@ class LegOdometry(Strict):
 
     feet: tuple[Chain, ...] = Field(min_length=2, description="What moves each foot")
     groups: tuple[int, ...] = Field(description="Which group each foot steps with, from 0")
+    imu: Triple = Field(default=(0.0, 0.0, 0.0), description="Roll, pitch and yaw of the IMU on the base [rad]")
     memory_s: float = Field(gt=0, description="Time constant of the low pass [s]")
     period_s: float = Field(gt=0, description="Control period [s]")
 
@@ -37,15 +36,15 @@ class LegOdometry(Strict):
 
     @classmethod
     def of(cls, robot: Robot, groups: tuple[int, ...], memory_s: float) -> "LegOdometry":
-        """Return a robot's; raise RobotError where it has not two feet, or an IMU that stands askew on the base."""
+        """Return a robot's; raise RobotError where it has not two feet, or no IMU on its base."""
         imu = robot.file.imu
         if len(robot.file.feet) < 2 or imu is None:
             raise RobotError(f"{robot.path}: leg odometry needs two feet and an imu; this has not both")
         body, place = robot.merged.frames[imu.link]
-        if body != robot.merged.model.root.name or max(np.abs(place.rpy)) > _ALIGNED:
-            raise RobotError(f"{robot.path}: imu: leg odometry needs one on the base, with the base's axes")
+        if body != robot.merged.model.root.name:
+            raise RobotError(f"{robot.path}: imu: leg odometry needs one on the base; link '{imu.link}' moves")
         feet = tuple(Chain.of(robot, foot) for foot in robot.file.feet)
-        return cls(feet=feet, groups=groups, memory_s=memory_s, period_s=robot.control_dt)
+        return cls(feet=feet, groups=groups, imu=place.rpy, memory_s=memory_s, period_s=robot.control_dt)
 
     def names(self) -> set[str]:
         """Return the joints of all legs."""
@@ -60,6 +59,7 @@ class LegOdometer:
         self._feet = [(foot, [joints.index(name) for name in foot.names]) for foot in odometry.feet]
         groups = np.array(odometry.groups)
         self._groups = [np.flatnonzero(groups == k) for k in range(max(odometry.groups) + 1)]
+        self._mounted = rotation(odometry.imu)
         self._period = odometry.period_s
         self._share = 1.0 - np.exp(-odometry.period_s / odometry.memory_s)
         self._places = np.zeros((n, len(self._feet), 3))
@@ -76,10 +76,10 @@ class LegOdometer:
     def observe(self, q: Array, down: Array, spin: Array) -> Array:
         """Take in the measurements of one period; return the speed forward, to the left, and of turning: (n, 3).
 
-        q: (n, n_joints) [rad]; down: (n, 3), direction of gravity; spin: (n, 3) [rad/s]; both in the base's frame
+        q: (n, n_joints) [rad]; down: (n, 3), direction of gravity; spin: (n, 3) [rad/s]; both in the IMU's frame
         Result in [m/s, m/s, rad/s], in the base's frame. While the group that stands changes, the last one holds.
         """
-        places = self._where(q)
+        places, spin = self._where(q), self._on_base(spin)
         stands = self._lowest(places, down)
         moved = (self._places - places) / self._period - _cross(spin[:, None], places)
         speeds = np.stack([moved[:, feet].sum(axis=1) / len(feet) for feet in self._groups], axis=1)
@@ -94,9 +94,15 @@ class LegOdometer:
     def _where(self, q: Array) -> Array:
         return np.stack([foot.place(q[:, columns]) for foot, columns in self._feet], axis=1)
 
+    def _on_base(self, measured: Array) -> Array:
+        """Turn vectors (n, 3) from the IMU's frame into the base's."""
+        turned: Array = (self._mounted * measured[:, None]).sum(axis=2)
+        return turned
+
     def _lowest(self, places: Array, down: Array) -> NDArray[np.intp]:
         """Return which group of feet is lowest, on average: (n,)."""
         x, y, z = np.moveaxis(places, -1, 0)
+        down = self._on_base(down)
         depth = x * down[:, :1] + y * down[:, 1:2] + z * down[:, 2:]
         depths = np.stack([depth[:, feet].sum(axis=1) / len(feet) for feet in self._groups], axis=1)
         lowest: NDArray[np.intp] = depths.argmax(axis=1)

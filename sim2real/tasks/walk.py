@@ -42,7 +42,7 @@ class WalkWeights(Strict):
     tilt: float = -0.1  # x g_xy^2, g the direction of gravity
     height: float = -1.0  # x (z - standing height)^2 [m^2]
     effort: float = -4e-6  # x |tau|^2 [N^2 m^2]
-    smooth: float = -1.0  # x |action - last action|^2
+    smooth: float = -3.0  # x |action - last action|^2
     fall: float = -1.0  # once
 
 

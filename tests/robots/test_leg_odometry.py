@@ -59,6 +59,17 @@ def test_the_gyroscope_tells_the_turn_and_feet_at_rest_then_mean_a_sliding_base(
     assert value[0, :2] == pytest.approx([0.0, 0.0], abs=0.01)  # a diagonal pair is nearly centred on the base
 
 
+def test_an_imu_may_be_mounted_askew():
+    """Half a turn about x: what it says of y and z is the other way round."""
+    odometer = LegOdometer(ODOMETRY.model_copy(update={"imu": (np.pi, 0.0, 0.0)}), A1.joint_names, 1)
+    odometer.restart(posed(dict.fromkeys((0, 3), np.array([0.0, 0.0, 0.03]))), -DOWN)
+    assert odometer._stands.tolist() == [1]
+    value = odometer.value
+    for _ in range(200):
+        value = odometer.observe(posed({}), -DOWN, np.array([[0.0, 0.0, -0.5]]))
+    assert value[0, 2] == pytest.approx(0.5, abs=1e-3)
+
+
 def test_the_memory_is_as_long_as_it_says():
     odometer = LegOdometer(ODOMETRY, A1.joint_names, 1)
     odometer.restart(posed({}), DOWN)
