@@ -9,12 +9,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 IMPORTED = (
-    *("pytest", "tests.children", "tests.robots.check.loading", "sim2real.cli", "sim2real.console"),
+    *("pytest", "tests.children", "tests.robots.check.loading", "tests.saving", "sim2real.cli", "sim2real.console"),
     *("sim2real.evaluate", "sim2real.env", "sim2real.importing", "robots.check", "robots.guess"),
 )
 TIMEOUT_S = 120.0
@@ -38,6 +41,24 @@ def call(target: Callable[..., Any], *arguments: Any, cwd: Path | None = None) -
             raise subprocess.TimeoutExpired([target.__name__, *map(str, arguments)], TIMEOUT_S)
         out, err = (file.read_text() if file.exists() else "" for file in files)
         return subprocess.CompletedProcess([target.__name__, *map(str, arguments)], child.exitcode, out, err)
+
+
+@contextmanager
+def started(target: Callable[..., Any], *arguments: Any) -> Iterator[tuple[BaseProcess, Connection]]:
+    """Start a function with some arguments and a connection to tell through; yield the child and our end of that.
+
+    In the end the child is killed if it still is there.
+    """
+    ours, theirs = _CONTEXT.Pipe()
+    child = _CONTEXT.Process(target=target, args=(*arguments, theirs))
+    child.start()
+    theirs.close()
+    with ours:
+        try:
+            yield child, ours
+        finally:
+            child.kill()
+            child.join()
 
 
 def command(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

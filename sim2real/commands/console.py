@@ -103,13 +103,14 @@ def train_with_progress(
 
     announce: say first what varies
     """
+    if announce:
+        announce_training(config, console, resume)  # before the seconds that TensorFlow takes to load
+
     from sim2real.a2c.tensorboard import TensorBoard
     from sim2real.pictures.best_strips import BestStrips
     from sim2real.train import train
     from sim2real.training.worlds import load_family
 
-    if announce:
-        announce_training(config, console, resume)
     engine = config.environment.engine if isinstance(config.environment, RobotEnvironment) else "bullet"
     with BestStrips(folder / "strips", engine) as strips, TrainingProgress(console, config.steps, label) as progress:
         board = TensorBoard(folder / "tensorboard", load_family(config))

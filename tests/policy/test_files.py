@@ -6,7 +6,6 @@ The files' contents do not matter to most of these, so they are made by hand and
 import io
 import os
 import pickle
-import signal
 import struct
 import subprocess
 import sys
@@ -23,6 +22,8 @@ from sim2real.config import dump_yaml
 from sim2real.errors import PolicyError
 from sim2real.policy import files as policy_files
 from sim2real.policy.files import MAX_BYTES, pack_arrays, read_arrays, read_folder, write_folder
+from tests.children import started
+from tests.saving import save_for_ever
 
 CONTENTS = {
     "policy.yaml": b"a: 1\n" * 50,
@@ -474,21 +475,12 @@ def test_a_kill_between_the_two_renames_is_mended_by_the_next_save(folder, monke
 
 
 def killed_while_saving(folder: Path, kills: int) -> None:
-    code = f"""
-import itertools
-from pathlib import Path
-from sim2real.policy.files import write_folder
-for k in itertools.count():
-    write_folder(Path({str(folder)!r}), {{n: b"%d" % k * 20_000 for n in ("policy.yaml", "weights.npz", "golden.npz")}})
-    print(k, flush=True)
-"""
     rng = np.random.default_rng(0)
     for _ in range(kills):
-        with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "0\n"
+        with started(save_for_ever, folder) as (process, told):
+            assert told.recv() == 0
             time.sleep(rng.uniform(0, 0.05))
-            process.send_signal(signal.SIGKILL)
+            process.kill()
         try:
             contents = read_folder(folder)
         except PolicyError as error:

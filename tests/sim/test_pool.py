@@ -218,6 +218,6 @@ def test_a_worker_that_cannot_start_ends_them_all(make_robot, capfd):
 def test_pools_leak_nothing(robot):
     EnginePool(robot, 1, 1).close()
     before = files()
-    for _ in range(20):
+    for _ in range(8):
         EnginePool(robot, 1, 1).close()
     assert len(files() - before) == 0, files() - before
