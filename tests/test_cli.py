@@ -39,7 +39,7 @@ def test_every_command_helps_with_an_example(command):
     assert f"Example: sim2real {command}" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("robot", "list"), ("robot", "list", "--json")])
+@pytest.mark.parametrize("arguments", [("--help",), ("train", "--list"), ("train", "--list", "--json")])
 def test_a_pipe_that_nobody_reads_ends_it_quietly(arguments):
     """As `| head -1` does; by tyro's printing, by Rich's, and by our own."""
     reader, writer = os.pipe()

@@ -39,7 +39,6 @@ def test_nominal_changes_nothing(make, name):
     ("name", "resets"),
     [
         ("cartpole", 1000),
-        ("furuta", 1000),
         ("box on the floor", 1000),
         pytest.param("furuta", 3_000, marks=pytest.mark.slow),
     ],
