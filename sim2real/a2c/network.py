@@ -181,11 +181,11 @@ class NumpyActorCritic:
         return self._through(self.critic, seen)[:, 0]
 
     def _through(self, layers: Sequence[tuple[Float32, Float32]], x: Float32) -> Float32:
-        for weight, bias in layers[:-1]:
-            x = self.activation(x @ weight + bias)
-        weight, bias = layers[-1]
-        output: Float32 = x @ weight + bias
-        return output
+        for k, (weight, bias) in enumerate(layers):
+            x = x @ weight
+            x += bias
+            x = self.activation(x) if k < len(layers) - 1 else x
+        return x
 
 
 class RunningNorm:
