@@ -102,6 +102,12 @@ class PolicyNode(ManagedNode[PolicyOptions]):
         policy = Policy.load(o.policy)
         policy.verify_golden()
         contract = self.contract = policy.contract
+        if contract.observation.pixels is not None:
+            camera = contract.observation.pixels.camera
+            raise BridgeError(
+                f"policy node: policy: {o.policy}: it sees the pictures of camera '{camera}', which this node does not "
+                "read; deploy a policy that sees joints, or judge this one with `sim2real evaluate`"
+            )
         self.period_s = 1.0 / contract.rate_hz
         self.control = Control(policy, guard_limits(contract, o), command_timeout_s=o.command_timeout_s)
         self.guard = self.control.guard

@@ -19,7 +19,7 @@ from randomization import Randomization, Variant, stream
 from randomization.draws import Widening
 from robots import Robot, load_robot
 from sim2real.errors import RandomizationError
-from sim2real.observation import LIMIT, Observer, RobotState
+from sim2real.observation import LIMIT, ObservationLayout, Observer, RobotState
 from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task, load_task
@@ -28,6 +28,7 @@ from sim2real.worlds import Worlds
 
 Array = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Observation = NDArray[Any]  # float32, or uint8 where it is a picture
 Bools = NDArray[np.bool_]
 
 
@@ -39,7 +40,7 @@ _SINGLE_METADATA: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps":
 _VECTOR_METADATA: dict[str, Any] = {**_METADATA, "autoreset_mode": AutoresetMode.SAME_STEP}
 
 
-class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
+class RobotVectorEnv(VectorEnv[Observation, Float32, NDArray[Any]]):
     """N worlds, each with its own Variant, drawn anew for each episode, and where asked for within it.
 
     World k does the same under the same actions, bit by bit, whether it is one of many or alone (`first_world` = k),
@@ -95,10 +96,13 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         self._check_fit()
         self._first_world, self._widening = first_world, widening
         self._worlds = self._make_worlds(seed)
-        self.simulation = Simulation(make_engine(engine, self.robot, num_envs, workers), seed, first_world)
-        self._observer = Observer(self.task.layout, num_envs)
+        layout = self.task.layout
+        self.simulation = Simulation(
+            make_engine(engine, self.robot, num_envs, workers), seed, first_world, layout.pixels
+        )
+        self._observer = Observer(layout, num_envs)
         self._max_steps = round(self.task.episode_s / self.robot.control_dt)
-        self.single_observation_space = gymnasium.spaces.Box(-LIMIT, LIMIT, (self.task.layout.size,), np.float32)
+        self.single_observation_space = _space(layout)
         self.single_action_space = gymnasium.spaces.Box(-1.0, 1.0, (self.robot.n_actuators,), np.float32)
         self.observation_space = gymnasium.vector.utils.batch_space(self.single_observation_space, num_envs)
         self.action_space = gymnasium.vector.utils.batch_space(self.single_action_space, num_envs)
@@ -125,7 +129,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Float32, dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode in every world."""
         super().reset(seed=seed)
         if seed is not None:
@@ -133,13 +137,13 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
             self._worlds = self._make_worlds(seed)
             self.simulation.reseed(seed, self._first_world)
         everywhere = np.arange(self.num_envs)
-        observation = self._begin(everywhere).astype(np.float32)
+        observation = self._begin(everywhere)
         if self._stagger:
             ages = [stream(self._seed, "age", self._first_world + k) for k in everywhere.tolist()]
             self._steps[:] = [rng.integers(self._max_steps) for rng in ages]
         return observation, {"privileged": self._see(everywhere)} if self._privileged else {}
 
-    def step(self, actions: Float32) -> tuple[Float32, Array, Bools, Bools, dict[str, Any]]:
+    def step(self, actions: Float32) -> tuple[Observation, Array, Bools, Bools, dict[str, Any]]:
         """Advance every world by one control period under actions (n, n_actuators) in -1..1."""
         said = np.asarray(actions, dtype=np.float64).reshape(self._action.shape)
         action = self.task.action_map.action(said, self._action)
@@ -161,7 +165,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         reward = sum(terms.values(), np.zeros(self.num_envs))
         return observation, reward, terminated, truncated, infos
 
-    def _pass_time(self, ended: Bools, truncated: Bools, infos: dict[str, Any]) -> Float32:
+    def _pass_time(self, ended: Bools, truncated: Bools, infos: dict[str, Any]) -> Observation:
         """Let what changes with time change, begin new episodes, and return the observations: (n, size)."""
         if ended.any():
             truth = np.zeros((self.num_envs, self.simulation.engine.space.size))
@@ -170,7 +174,7 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
             self._worlds.report(np.flatnonzero(ended), truncated[ended])
         if (redrawn := self._worlds.tick(self.robot.control_dt)) is not None:
             self.simulation.redraw(*redrawn)
-        observation = self._observer.observe(self._sense()).astype(np.float32)
+        observation = self._shown(self._observer.observe(self._sense()))
         if self._privileged:
             infos["privileged"] = self._see(slice(None))
         if ended.any():
@@ -186,23 +190,36 @@ class RobotVectorEnv(VectorEnv[Float32, Float32, NDArray[Any]]):
         """Release the engine."""
         self.simulation.close()
 
-    def _begin(self, worlds: NDArray[np.intp]) -> Array:
+    def _begin(self, worlds: NDArray[np.intp]) -> Observation:
         """Begin an episode in some worlds and return their first observations: (len(worlds), size)."""
         variant, q, dq = self._worlds.begin(worlds)
         self.simulation.reset(q, dq, worlds, variant)
         self._steps[worlds], self._time[worlds] = 0, 0.0
         self._action[worlds], self._steady.value[worlds] = 0.0, 0.0
         self._command[worlds] = self.task.action_map.at_rest(q[:, self.robot.actuated])
-        return self._observer.restart(self._sense(worlds), worlds)
+        return self._shown(self._observer.restart(self._sense(worlds), worlds))
 
-    def _sense(self, worlds: NDArray[np.intp] | slice = slice(None)) -> RobotState:
+    def _shown(self, observed: NDArray[Any]) -> Observation:
+        """Return observations (n, size) as their space has them."""
+        shape = self.task.layout.picture or (self.task.layout.size,)
+        return observed.reshape(len(observed), *shape).astype(self.single_observation_space.dtype)
+
+    def _sense(self, some: NDArray[np.intp] | None = None) -> RobotState:
+        worlds = slice(None) if some is None else some
         q, dq, quaternion, angular_velocity = (reading[worlds] for reading in self.simulation.sense())
-        asked = self._worlds.command[worlds], self._time[worlds]
-        return RobotState(q, dq, quaternion, angular_velocity, self._action[worlds], *asked)
+        action, asked, time = self._action[worlds], self._worlds.command[worlds], self._time[worlds]
+        return RobotState(q, dq, quaternion, angular_velocity, action, asked, time, image=self.simulation.look(some))
 
     def _see(self, worlds: NDArray[np.intp] | slice) -> Float32:
         """Return what a critic may look at in some worlds: (len(worlds), any number)."""
         return self._insight.of(self.simulation, self._worlds.command, self._steady.value, worlds)
+
+
+def _space(layout: ObservationLayout) -> gymnasium.spaces.Box:
+    """Return the space of one world's observations: a vector, or a picture (height, width, channels)."""
+    if layout.picture is not None:
+        return gymnasium.spaces.Box(0, 255, layout.picture, np.uint8)
+    return gymnasium.spaces.Box(-LIMIT, LIMIT, (layout.size,), np.float32)
 
 
 class _Insight:
@@ -222,7 +239,7 @@ class _Insight:
         return np.concatenate([seen, drawn], axis=1).astype(np.float32)
 
 
-class RobotEnv(gymnasium.Env[Float32, Float32]):
+class RobotEnv(gymnasium.Env[Observation, Float32]):
     """One world: RobotVectorEnv with num_envs = 1, without the automatic reset; `render` draws it."""
 
     metadata = _SINGLE_METADATA
@@ -237,13 +254,13 @@ class RobotEnv(gymnasium.Env[Float32, Float32]):
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Float32, dict[str, Any]]:
+    ) -> tuple[Observation, dict[str, Any]]:
         """Begin an episode; `info["variant"]` is its truth, as far as it is not nominal."""
         super().reset(seed=seed)
         observation, _ = self.worlds.reset(seed=seed)
         return observation[0], {"variant": self.worlds.simulation.variant.as_dict()}
 
-    def step(self, action: Float32) -> tuple[Float32, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Float32) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Advance one control period under an action (n_actuators,) in -1..1."""
         observation, reward, terminated, truncated, infos = self.worlds.step(np.asarray(action)[None])
         last = infos["final_obs"][0] if "final_obs" in infos else observation[0]

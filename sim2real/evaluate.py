@@ -198,7 +198,8 @@ def _run(job: _Job, truth: Randomization | Variant, variants: int, paired: int =
     n = min(variants, MAX_WORLDS)
     has = available(job.robot)
     channels = [channel for channel in (*BASIC, "contact") if channel in has]  # what policies see, and which feet stand
-    simulation = Simulation(make_engine(job.engine, job.robot, n, job.workers, channels), seed)
+    engine = make_engine(job.engine, job.robot, n, job.workers, channels)
+    simulation = Simulation(engine, seed, pixels=task.layout.pixels)
     parts = []
     try:
         for first in range(0, variants, n):
@@ -261,7 +262,7 @@ class _Episodes:
         for step in range(n_steps):
             last_action = runner.action.copy()
             asked = self.worlds.command.copy()
-            simulation.advance(runner.step(*simulation.sense(), asked))
+            simulation.advance(runner.step(*simulation.sense(), asked, simulation.look()))
             steady = self.steady.observe(simulation.state, asked, self.worlds.since)
             terms = task.reward(simulation.state, runner.action, last_action, asked, steady)
             self.returns += sum(terms.values(), np.zeros(n)) * self.running

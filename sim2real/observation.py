@@ -7,7 +7,7 @@ is the same code.
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from robots.chain import Chain
 from robots.leg_odometry import LegOdometer, LegOdometry
 from sim2real.config import Strict
 from sim2real.errors import ConfigError, nearest
+from sim2real.pixels import Pixels
 
 Array = NDArray[np.float64]
 
+MOST_PIXELS = 100_000  # so that recorded pictures are small files; 84 x 84 with 4 frames are 28,224
 LIMIT = 100.0  # no sensible observation is larger; a bounded space is also what Gymnasium's checker asks for
 
 
@@ -34,6 +36,7 @@ class RobotState:
     command: (n, n_commands), what is asked of the robot, in the units of the task's commands
     time: (n,) [s] since the policy began
     odometry: (n, 3), what legs tell of the speed [m/s, m/s, rad/s]; an Observer fills it in
+    image: (n, height, width) or (n, height * width), what the layout's camera sees, in grey; None without one
     """
 
     q: Array
@@ -44,6 +47,7 @@ class RobotState:
     command: Array
     time: Array
     odometry: Array | None = None
+    image: NDArray[np.uint8] | None = None
 
 
 def _joint_position(state: RobotState, layout: "ObservationLayout") -> Array:
@@ -121,19 +125,23 @@ class Term(Strict):
 
 
 class ObservationLayout(Strict):
-    """What the network sees, in order: the terms of the newest frame, then of an older one, ... `history` frames."""
+    """What the network sees, in order: the terms of the newest frame, then of an older one, ... `history` frames.
+
+    With `pixels` a frame is a camera's picture, and the observation one with `history` channels, the newest first.
+    """
 
     joints: tuple[str, ...]
     continuous: tuple[str, ...] = ()
     default_pose: tuple[float, ...]
     n_actions: int = Field(gt=0)
-    terms: tuple[Term, ...] = Field(min_length=1)
+    terms: tuple[Term, ...]
     history: int = Field(default=1, ge=1, le=100)
     stride: int = Field(default=1, ge=1, le=100, description="Control periods from one frame to the next")
     commands: tuple[str, ...] = Field(default=(), description="What may be asked of the robot, with units")
     gait_hz: float | None = Field(default=None, gt=0, description="Rate of the gait, if there is one")
     chain: Chain | None = Field(default=None, description="What moves the end effector, if a place is commanded for it")
     odometry: LegOdometry | None = Field(default=None, description="Of the legs, if a term asks for it")
+    pixels: Pixels | None = Field(default=None, description="The camera that is all it sees, in the place of terms")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -141,6 +149,12 @@ class ObservationLayout(Strict):
             raise ValueError("joints must differ from one another, and default_pose have one number for each")
         if not set(self.continuous) <= set(self.joints):
             raise ValueError("continuous must be some of joints")
+        if not self.terms and self.pixels is None:
+            raise ValueError("terms: must not be empty")
+        if self.terms and self.pixels is not None:
+            raise ValueError("pixels: are all that is seen; leave terms out")
+        if self.pixels is not None and self.size > MOST_PIXELS:
+            raise ValueError(f"pixels: {self.size:,} numbers in an observation, {MOST_PIXELS:,} at most")
         for term, source in (("command", self.commands), ("gait_phase", self.gait_hz)):
             if not source and any(t.name == term for t in self.terms):
                 raise ValueError(f"terms: '{term}': the task has no {term.replace('_phase', '')}; leave it out")
@@ -163,8 +177,13 @@ class ObservationLayout(Strict):
         gait_hz: float | None = None,
         chain: Chain | None = None,
         odometry: LegOdometry | None = None,
+        pixels: Pixels | None = None,
     ) -> "ObservationLayout":
         """Build the layout of some terms for a robot; raise ConfigError where one cannot be sensed."""
+        if pixels is not None and pixels.camera not in robot.file.cameras:
+            known = ", ".join(robot.file.cameras) or "none"
+            hint = nearest(pixels.camera, robot.file.cameras)
+            raise ConfigError(f"observation.pixels: {robot.path} has no camera '{pixels.camera}'{hint}; it has {known}")
         for term in terms:
             if term.name in ("angular_velocity", "gravity_direction") and robot.file.imu is None:
                 raise ConfigError(f"observation.terms: '{term.name}' needs an IMU; {robot.path} has no key 'imu'")
@@ -181,6 +200,7 @@ class ObservationLayout(Strict):
             gait_hz=gait_hz,
             chain=chain,
             odometry=odometry,
+            pixels=pixels,
         )
 
     @property
@@ -196,6 +216,8 @@ class ObservationLayout(Strict):
     @property
     def frame_size(self) -> int:
         """Numbers in one frame."""
+        if self.pixels is not None:
+            return self.pixels.size
         widths = {"last_action": self.n_actions, "angular_velocity": 3, "gravity_direction": 3}
         widths |= {"command": len(self.commands), "gait_phase": 2, "end_effector_error": 3, "leg_odometry": 3}
         widths |= {"end_effector_step": len(self.chain.joints) if self.chain else 0}
@@ -206,6 +228,11 @@ class ObservationLayout(Strict):
         """Numbers in the observation."""
         return self.frame_size * self.history
 
+    @property
+    def picture(self) -> tuple[int, int, int] | None:
+        """Shape of what the network sees, where that is a picture: height, width, `history` channels."""
+        return None if self.pixels is None else (self.pixels.height, self.pixels.width, self.history)
+
     @cached_property
     def reach(self) -> tuple[Chain, list[int]]:
         """The chain of joints to the end effector, and their places among the joints; ConfigError without one."""
@@ -213,8 +240,15 @@ class ObservationLayout(Strict):
             raise ConfigError("observation: chain: missing; nothing says where the end effector is")
         return self.chain, [self.joints.index(name) for name in self.chain.names]
 
-    def frame(self, state: RobotState) -> Array:
-        """Return one frame: (n, frame_size), each number kept within +-LIMIT; NaN stays NaN."""
+    def frame(self, state: RobotState) -> NDArray[Any]:
+        """Return one frame: (n, frame_size), each number kept within +-LIMIT; NaN stays NaN. Pixels are uint8.
+
+        Raise ConfigError where it is to be a picture and there is none.
+        """
+        if self.pixels is not None:
+            if state.image is None:
+                raise ConfigError(f"observation: no picture of camera '{self.pixels.camera}', and that is all it is of")
+            return np.asarray(state.image).reshape(len(state.q), -1).astype(np.uint8)
         parts = [TERMS[term.name](state, self) * term.scale for term in self.terms]
         return np.clip(np.concatenate(parts, axis=1), -LIMIT, LIMIT)
 
@@ -224,23 +258,29 @@ class Observer:
 
     def __init__(self, layout: ObservationLayout, n: int = 1) -> None:
         self.layout = layout
-        self._frames = np.zeros((n, (layout.history - 1) * layout.stride + 1, layout.frame_size))
+        size = (n, (layout.history - 1) * layout.stride + 1, layout.frame_size)
+        self._frames = np.zeros(size, np.float64 if layout.pixels is None else np.uint8)
         self._odometer = LegOdometer(layout.odometry, layout.joints, n) if layout.odometry else None
 
-    def restart(self, state: RobotState, robots: NDArray[np.intp] | slice = slice(None)) -> Array:
+    def restart(self, state: RobotState, robots: NDArray[np.intp] | slice = slice(None)) -> NDArray[Any]:
         """Begin an episode of some robots: their first frame fills the history. Return (n_robots, layout.size)."""
         if self._odometer:
             down = _gravity_direction(state, self.layout)
             state = replace(state, odometry=self._odometer.restart(state.q, down, robots))
-        frame = self.layout.frame(state)
-        self._frames[robots] = frame[:, None]
-        return self._frames[robots, :: self.layout.stride].reshape(len(frame), -1).copy()
+        self._frames[robots] = self.layout.frame(state)[:, None]
+        return self._seen(robots)
 
-    def observe(self, state: RobotState) -> Array:
+    def observe(self, state: RobotState) -> NDArray[Any]:
         """Take in the newest state of all robots and return the observation: (n, layout.size)."""
         if self._odometer:
             down = _gravity_direction(state, self.layout)
             state = replace(state, odometry=self._odometer.observe(state.q, down, state.imu_angular_velocity))
         self._frames[:, 1:] = self._frames[:, :-1]
         self._frames[:, 0] = self.layout.frame(state)
-        return self._frames[:, :: self.layout.stride].reshape(len(self._frames), -1).copy()
+        return self._seen(slice(None))
+
+    def _seen(self, robots: NDArray[np.intp] | slice) -> NDArray[Any]:
+        frames = self._frames[robots, :: self.layout.stride]
+        if self.layout.pixels is not None:
+            frames = frames.swapaxes(1, 2)  # channels come last
+        return frames.reshape(len(frames), -1).copy()

@@ -7,9 +7,12 @@ import numpy as np
 from randomization import Randomization
 from robots import load_robot
 from sim2real.policy import NetworkContract, Policy
+from sim2real.policy.convolution import Convolution
 from sim2real.tasks import load_task
 from sim2real.training.export import make_policy
 from tests.ros_bridge.lqr import balancing_policy
+
+PIXELS: dict[str, Any] = {"pixels": {"camera": "side", "width": 32, "height": 12}, "history": 2, "episode_s": 1.0}
 
 
 def trained_on(quantities: dict[str, Any], episode_s: float = 3.0) -> Policy:
@@ -19,6 +22,22 @@ def trained_on(quantities: dict[str, Any], episode_s: float = 3.0) -> Policy:
     options = policy.contract.task_options | {"episode_s": episode_s}
     contract = policy.contract.model_copy(update={"randomization": family.to_dict(), "task_options": options})
     return Policy(contract, policy._weights, policy.golden)
+
+
+def pixel_policy(seed: int = 0) -> Policy:
+    """Return a cart-pole's policy that sees two small pictures, with weights that mean nothing."""
+    robot = load_robot("cartpole")
+    task = load_task("balance", robot, PIXELS)
+    stack, sizes = (Convolution(filters=3, size=4, stride=2), Convolution(filters=2, size=3)), (task.layout.size, 5, 1)
+    kernels = [(4 * 4 * 2, 3), (3 * 3 * 3, 2)]  # of pictures 12 x 32 x 2 and 5 x 15 x 3, which leave 3 x 13 x 2
+    rng = np.random.default_rng(seed)
+    weights: dict[str, Any] = {"obs_mean": np.zeros(task.layout.size), "obs_std": np.full(task.layout.size, 255.0)}
+    for name, bias, shapes in (("c", "d", kernels), ("w", "b", [(3 * 13 * 2, 5), (5, 1)])):
+        for k, shape in enumerate(shapes):
+            weights[f"{name}{k}"] = rng.normal(size=shape).astype(np.float32)
+            weights[f"{bias}{k}"] = rng.normal(size=shape[1]).astype(np.float32)
+    network = NetworkContract(sizes=sizes, activation="relu", convolutions=stack)
+    return make_policy(robot, task, Randomization.load("none", robot), network, weights, {})
 
 
 def standing_policy(robot: str = "a1", **options: Any) -> Policy:

@@ -485,3 +485,59 @@ def test_stable_baselines3_learns_on_it_unchanged():
         assert lengths[-1] > 2 * lengths[0], lengths
     finally:
         worlds.close()
+
+
+PIXELS = {"pixels": {"camera": "side", "width": 48, "height": 12}, "history": 2}
+
+
+def test_pictures_as_observations(engine, make):
+    envs = make(3, engine=engine, options=PIXELS)
+    assert envs.single_observation_space == gymnasium.spaces.Box(0, 255, (12, 48, 2), np.uint8)
+    observation, _ = envs.reset(seed=1)
+    assert observation in envs.observation_space
+    np.testing.assert_array_equal(observation[..., 0], observation[..., 1])  # the first fills the history
+    before = observation
+    while True:
+        observation, _, terminated, _, infos = envs.step(np.ones((3, 1), np.float32))
+        assert observation in envs.observation_space
+        if terminated.any():
+            break
+        np.testing.assert_array_equal(observation[..., 1], before[..., 0])
+        before = observation
+    world = int(np.flatnonzero(terminated)[0])
+    assert infos["final_obs"][world].shape == (12, 48, 2)
+    np.testing.assert_array_equal(infos["final_obs"][world][..., 1], before[world][..., 0])
+    np.testing.assert_array_equal(observation[world][..., 0], observation[world][..., 1])
+    assert not np.array_equal(observation[world], infos["final_obs"][world])
+
+
+def test_pictures_of_a_world_are_the_same_alone_and_among_others(engine, make):
+    quantities = {
+        "camera_x/side": {"law": "uniform", "low": -0.2, "high": 0.2},
+        "camera_noise/side": {"law": "uniform", "low": 0.0, "high": 0.1},
+        "light_intensity": {"law": "uniform", "low": 0.5, "high": 1.5},
+    }
+    family = Randomization.from_dict({"robot": "cartpole", "quantities": quantities}, load_robot("cartpole"))
+    options = {"engine": engine, "randomization": family, "options": PIXELS | {"fall_angle": 0.15}}
+    many, alone = play(make(3, **options), 5, 30), make(1, first_world=2, **options)
+    pictures = [alone.reset(seed=5)[0][0]]
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        action = rng.uniform(-1, 1, (3, 1)).astype(np.float32)[2:]
+        pictures.append(alone.step(action)[0][0])
+    theirs = [out[2] for out in many if out.shape[1:] == (12, 48, 2)]
+    for picture in pictures:
+        assert any(np.array_equal(picture, other) for other in theirs)
+    assert len({picture.tobytes() for picture in pictures}) == len(pictures)
+
+
+def test_what_a_critic_may_see_beside_pictures(make):
+    envs = make(2, options=PIXELS, privileged=True)
+    _, infos = envs.reset(seed=0)
+    assert infos["privileged"].shape == (2, 4)
+
+
+def test_gymnasium_has_nothing_to_complain_of_pictures():
+    env = gymnasium.make(ENV_ID, robot="cartpole", options=PIXELS)
+    check_env(env.unwrapped, skip_render_check=True)
+    env.close()

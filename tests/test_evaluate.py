@@ -13,7 +13,8 @@ from sim2real import evaluate as module
 from sim2real.commands.result_tables import measures_table
 from sim2real.errors import ConfigError, PolicyError, RandomizationError
 from sim2real.evaluate import evaluate, evaluate_in, policy_robot, sameness, wilson_interval
-from tests.policies import standing_policy
+from sim2real.pictures.recording import record_episode
+from tests.policies import pixel_policy, standing_policy
 from tests.ros_bridge.lqr import balancing_policy, constant_policy
 
 ROBOT = load_robot("cartpole")
@@ -209,3 +210,14 @@ def test_a_robot_whose_motors_have_changed_is_refused(policy, tmp_path, change, 
     with pytest.raises(PolicyError) as error:
         policy_robot(policy, tmp_path)
     assert words in str(error.value)
+
+
+@pytest.mark.parametrize("engine", ["bullet", "mujoco"])
+def test_a_policy_that_sees_pictures(engine):
+    policy, family = pixel_policy(), Randomization.load("none", ROBOT)
+    together = evaluate(policy, engine=engine, randomization=family, variants=5)
+    again = evaluate(policy, engine=engine, randomization=family, variants=2)
+    assert len(set(together.returns)) == 5
+    np.testing.assert_array_equal(together.returns[:2], again.returns)
+    record = record_episode(policy, engine=engine, randomization=family, world=1)
+    assert (len(record.q) - 1) * ROBOT.control_dt == pytest.approx(together.seconds[1])

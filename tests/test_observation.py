@@ -15,6 +15,7 @@ from robots import load_robot
 from sim2real.config import parse_yaml, validate
 from sim2real.errors import ConfigError
 from sim2real.observation import LIMIT, TERMS, ObservationLayout, Observer, RobotState, Term
+from sim2real.pixels import Pixels
 
 JOINTS = ("hip", "wheel", "rail")
 DEFAULT = (0.5, 1.0, -0.2)
@@ -48,7 +49,7 @@ def random_state(rng: np.random.Generator, n: int) -> RobotState:
 
 
 def row(s: RobotState, k: int) -> RobotState:
-    return RobotState(*(a[k : k + 1] for a in vars(s).values()))
+    return RobotState(*(a[k : k + 1] for a in vars(s).values() if a is not None))
 
 
 def test_joint_position_is_the_offset_from_the_default_pose():
@@ -251,3 +252,52 @@ def test_a_layout_that_cannot_be_is_refused(text, problem):
 def test_an_unknown_term_is_refused_in_python_too():
     with pytest.raises(ValidationError, match="did you mean 'joint_velocity'"):
         Term(name="joint_velocty")
+
+
+PIXELS = Pixels(camera="side", width=3, height=2)
+
+
+def pictures(values: list[int]) -> RobotState:
+    """Cart-poles that see a picture of one brightness each, but for the first pixel, which is black."""
+    n, image = len(values), np.repeat(np.array(values, np.uint8), 6).reshape(-1, 2, 3)
+    image[:, 0, 0] = 0
+    nothing = np.zeros((n, 2)), np.zeros((n, 2)), np.zeros((n, 4)), np.zeros((n, 3))
+    return RobotState(*nothing, np.zeros((n, 1)), np.zeros((n, 0)), np.zeros(n), image=image)
+
+
+def test_pictures_are_channels_the_newest_first():
+    layout = ObservationLayout.of(load_robot("cartpole"), (), history=3, stride=2, pixels=PIXELS)
+    assert (layout.size, layout.picture) == (18, (2, 3, 3))
+    observer = Observer(layout, 2)
+    first = observer.restart(pictures([10, 20]))
+    assert first.dtype == np.uint8
+    assert first.reshape(2, 2, 3, 3)[:, 1, 2].tolist() == [[10] * 3, [20] * 3]
+    for value in (11, 12, 13, 14, 15):
+        seen = observer.observe(pictures([value, 2 * value])).reshape(2, 2, 3, 3)
+    assert seen[:, 1, 2].tolist() == [[15, 13, 11], [30, 26, 22]]
+    assert seen[:, 0, 0].tolist() == [[0] * 3] * 2
+    begun = observer.restart(pictures([99]), np.array([1])).reshape(1, 2, 3, 3)
+    assert begun[0, 0, 1].tolist() == [99] * 3
+    assert observer.observe(pictures([16, 98])).reshape(2, 2, 3, 3)[:, 0, 1].tolist() == [[16, 14, 12], [98, 99, 99]]
+
+
+def test_without_a_picture_there_is_nothing_to_see():
+    layout = ObservationLayout.of(load_robot("cartpole"), (), history=1, pixels=PIXELS)
+    state = pictures([1])
+    state.image = None
+    with pytest.raises(ConfigError, match="no picture of camera 'side'"):
+        layout.frame(state)
+
+
+@pytest.mark.parametrize(
+    ("terms", "pixels", "problem"),
+    [
+        (("joint_position",), PIXELS, "pixels: are all that is seen; leave terms out"),
+        ((), None, "terms: must not be empty"),
+        ((), PIXELS.model_copy(update={"camera": "sde"}), "has no camera 'sde' .did you mean 'side'.*it has side"),
+        ((), Pixels(camera="side", width=256, height=256), "131,072 numbers in an observation, 100,000 at most"),
+    ],
+)
+def test_pictures_that_cannot_be_are_refused(terms, pixels, problem):
+    with pytest.raises(ConfigError if "camera" in problem else ValueError, match=problem):
+        ObservationLayout.of(load_robot("cartpole"), tuple(Term(name=name) for name in terms), 2, pixels=pixels)

@@ -26,7 +26,7 @@ from sim2real.train import TrainResult, graceful_interrupt, train
 from sim2real.training.checkpoint import CheckpointFolder
 from sim2real.training.config import load_train_config
 from sim2real.training.episode_log import read_episodes
-from tests.trainings import BATCH, ENVIRONMENT, ROOT, Plain, Recorder, gym, learner, same, tiny
+from tests.trainings import BATCH, ENVIRONMENT, PICTURES, ROOT, SEEING, Plain, Recorder, gym, learner, same, tiny
 
 
 def test_what_a_run_leaves_behind(tmp_path: Path):
@@ -295,6 +295,50 @@ def test_any_gymnasium_environment(tmp_path: Path, discrete):
     assert learner(tmp_path)["norm/count"] == 5 * BATCH
 
 
+@pytest.mark.parametrize("a2c", [{"asymmetric": True}, {"actor_step": "first_order", "shared": True}])
+def test_a_run_that_sees_pictures(tmp_path: Path, a2c):
+    config = tiny(environment=PICTURES, a2c=SEEING | a2c)
+    result = train(config, tmp_path / "once")
+    assert result.metrics["train/skipped"] == 0
+    policy = Policy.load(tmp_path / "once" / "policy")
+    policy.verify_golden()
+    assert policy.contract.observation.picture == (12, 32, 2)
+    train(config, tmp_path / "again")
+    assert same(learner(tmp_path / "once"), learner(tmp_path / "again"))
+
+
+class Painted(gymnasium.Env[Any, Any]):
+    """Says in the colour of its picture which of two actions is rewarded; ten steps."""
+
+    observation_space = gymnasium.spaces.Box(0, 255, (10, 12, 3), np.uint8)
+    action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self._left = 10
+        return self._paint(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        reward, self._left = float(action == self._right), self._left - 1
+        return self._paint(), reward, False, self._left == 0, {}
+
+    def _paint(self) -> Any:
+        self._right = int(self.np_random.integers(2))
+        picture = self.np_random.integers(0, 100, (10, 12, 3), dtype=np.uint8)
+        picture[2:8, 2:8, 2 * self._right] += 100  # red or blue
+        return picture
+
+
+def test_gymnasiums_environments_with_pictures(tmp_path: Path):
+    gymnasium.register("Painted-v0", entry_point=lambda **options: Painted(**options), disable_env_checker=True)
+    try:
+        config = gym("Painted-v0", steps=60 * BATCH, a2c=SEEING | {"gamma": 0.5, "max_kl": 0.1})
+        result = train(config, tmp_path)
+    finally:
+        del gymnasium.registry["Painted-v0"]
+    assert result.metrics["evaluation/return"] > 9  # of 10; 5 by chance
+
+
 def test_the_goal_ends_the_run(tmp_path: Path):
     reached = train(gym("Plain-v0", steps=100 * BATCH, goal={"mean_return": 5, "episodes": 20}), tmp_path / "a")
     assert reached.steps == 4 * BATCH  # 6 episodes of 5 steps in each batch of 32, 3 a group; 10 of each group
@@ -306,6 +350,7 @@ BAD = [
     ({"environment": {"gymnasium": "CartPole-v99"}}, "cannot make 'CartPole-v99'.*version"),
     ({"environment": {"gymnasium": "Plain-v0", "options": {"gravity": 3}}}, "cannot make 'Plain-v0'.*gravity"),
     ({"environment": {"gymnasium": "FrozenLake-v1"}}, "'FrozenLake-v1' has observations Discrete"),
+    ({"environment": PICTURES}, r"a2c\.convolutions: filters of 8 x 8 on a picture of 12 x 32|convolutions: filters"),
     ({"environment": {"robot": "cartpol"}}, "did you mean 'cartpole'"),
     ({"environment": {"robot": "cartpole", "options": {"fall_angel": 1}}}, "fall_angle"),
     ({"a2c": {"shared": False, "symmetry": True}}, "a2c.symmetry: task 'balance' knows none; leave it out"),

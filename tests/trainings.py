@@ -16,6 +16,12 @@ from sim2real.training.config import TrainConfig
 ROOT = Path(__file__).parents[1]
 BATCH = 32
 A2C_TINY = {"hidden": [8], "horizon": 8, "actor_step": "first_order", "shared": True}  # what compiles soonest
+PICTURES = {
+    "robot": "cartpole",
+    "engine": "mujoco",
+    "options": {"pixels": {"camera": "side", "width": 32, "height": 12}, "history": 2},
+}
+SEEING = {"convolutions": [{"filters": 4, "size": 4, "stride": 2}], "shared": False, "actor_step": "natural"}
 ENVIRONMENT = {"robot": "cartpole", "engine": "mujoco", "randomization": "cartpole"}
 
 

@@ -19,6 +19,7 @@ from sim2real.a2c.distributions import Gaussian, distribution_of
 from sim2real.a2c.learner_state import load_state, save_state
 from sim2real.a2c.natural import conjugate_gradient, dot, fisher_product
 from sim2real.a2c.network import ActorCritic, NumpyActorCritic, RunningNorm
+from sim2real.a2c.norms import norm_of
 from sim2real.a2c.returns import gae
 from sim2real.tasks import Mirror
 
@@ -43,22 +44,22 @@ class A2C:
 
     def __init__(
         self, n_in: int, n_privileged: int, actions: gymnasium.Space[Any], config: A2CConfig, updates: int, seed: int,
-        mirror: Mirror | None = None,
+        mirror: Mirror | None = None, picture: tuple[int, int, int] | None = None,
     ) -> None:  # fmt: skip
-        """updates: of the whole run, for the schedules; mirror: the symmetry to learn from, if there is one."""
+        """updates: of the whole run; mirror: a symmetry to learn from; picture: shape of what is seen, if it is one."""
         self.config, self._total, self._seed, self._mirror = config, max(1, updates), seed, mirror
         self.distribution = distribution_of(actions)
         k = self.distribution.k if isinstance(self.distribution, Gaussian) and config.std == "independent" else 0
         n_out = self.distribution.size - k
-        self.network = ActorCritic(n_in, n_privileged, n_out, config, seed, n_std=k, mirror=mirror)
-        self.optimizer = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}[config.optimizer](
-            config.learning_rate
-        )
+        self.network = ActorCritic(n_in, n_privileged, n_out, config, seed, n_std=k, mirror=mirror, picture=picture)
+        optimizers = {"adam": keras.optimizers.Adam, "rmsprop": keras.optimizers.RMSprop}
+        self.optimizer = optimizers[config.optimizer](config.learning_rate)
         self.natural = config.actor_step == "natural"
         mine, critics = self.network.actor_variables, self.network.critic_variables
         self._learned = critics if self.natural else [*mine, *critics]
         self.optimizer.build(self._learned)
-        self.norm, self.return_norm = RunningNorm(n_in + n_privileged), RunningNorm(1)
+        self.norm = norm_of(n_in, n_privileged, picture is not None, config.normalize_observation)
+        self.return_norm = RunningNorm(1)
         self.updates = self.skipped = 0  # skipped: updates left out because a gradient was not finite
         self.rate = 1.0  # what the learning rate and max_kl are multiplied by
         self._update = tf.function(self._natural_update if self.natural else self._first_order_update, autograph=False)
@@ -69,8 +70,6 @@ class A2C:
 
     def normalize(self, seen: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return what the networks get of what is seen (n, n_in + n_privileged)."""
-        if not self.config.normalize_observation:
-            return np.asarray(seen, np.float32)
         return self.norm.normalize(seen)
 
     def value(self, actor: NumpyActorCritic, seen: NDArray[np.float32]) -> Array:

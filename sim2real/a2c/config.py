@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from sim2real.config import Strict
+from sim2real.policy.convolution import Convolution
 
 Widths = tuple[Annotated[int, Field(gt=0)], ...]
 
@@ -16,6 +17,12 @@ class A2CConfig(Strict):
     `first_order`, as published first.
     """
 
+    convolutions: tuple[Convolution, ...] = Field(
+        default=(Convolution(filters=16, size=8, stride=4), Convolution(filters=32, size=4, stride=2)),
+        min_length=1,
+        max_length=8,
+        description="Below the hidden layers, where observations are pictures; as Mnih et al. 2016 have them",
+    )
     hidden: Widths = Field(default=(64, 64), description="Widths of the hidden layers")
     critic_hidden: Widths | None = Field(default=None, description="The same of a critic apart; None: as the actor's")
     activation: Literal["relu", "tanh", "elu"] = "tanh"

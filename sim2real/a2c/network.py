@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from sim2real.a2c.backend import keras, tf
 from sim2real.a2c.config import A2CConfig
+from sim2real.a2c.convolution import Convolutions
+from sim2real.policy.convolution import Eye, Shape
 from sim2real.policy.policy import ACTIVATIONS
 from sim2real.tasks import Mirror
 
@@ -23,36 +25,49 @@ class ActorCritic:
 
     def __init__(
         self, n_in: int, n_privileged: int, n_out: int, config: A2CConfig, seed: int, *, n_std: int = 0,
-        mirror: Mirror | None = None,
+        mirror: Mirror | None = None, picture: Shape | None = None,
     ) -> None:  # fmt: skip
         """n_out: numbers that depend on the state; n_std: numbers that do not, and follow them.
 
         mirror: the actor is made symmetric: half of what it says, and half of the mirror image of what it says in the
         mirror (a Gaussian's mean; its deviation is of each pair the same)
+        picture: shape of what the actor sees, where that is one; a critic that sees more sees only that
         """
         self._mirror = mirror
         self.n_in, self.shared, self.activation = n_in, config.shared, config.activation
         self._seeds = iter(np.random.default_rng(seed).integers(2**31, size=64).tolist())
         self._config = config
-        self.actor_layers = self._layers(n_in, config.hidden)
-        critic_widths = config.critic_hidden or config.hidden
-        self.critic_layers = self.actor_layers if self.shared else self._layers(n_in + n_privileged, critic_widths)
-        self.actor_head = self._dense([n_in, *config.hidden][-1], n_out, None, 0.01)
-        self.critic_head = self._dense([n_in + n_privileged, *critic_widths][-1], 1, None, 1.0)
+        self.critic_from = n_in if picture is not None and n_privileged else 0
+        critic_widths, n_critic = config.critic_hidden or config.hidden, n_in + n_privileged - self.critic_from
+        self.actor_layers, n_actor = self._trunk(n_in, config.hidden, picture)
+        if self.shared:
+            self.critic_layers, n_critic = self.actor_layers, n_actor
+        else:
+            watched = None if self.critic_from else picture
+            self.critic_layers, n_critic = self._trunk(n_critic, critic_widths, watched)
+        self.actor_head = self._dense(n_actor, n_out, None, 0.01)
+        self.critic_head = self._dense(n_critic, 1, None, 1.0)
         initial = np.full(n_std, np.log(config.initial_std), np.float32)
         self.log_std = keras.Variable(initial, name="log_std") if n_std else None
 
-    def _layers(self, n_in: int, widths: Sequence[int]) -> list[keras.layers.Dense]:
+    def _trunk(self, n_in: int, widths: Sequence[int], picture: Shape | None) -> tuple[list[keras.layers.Layer], int]:
+        """Return the layers below a head, and how many numbers they give it."""
+        layers: list[keras.layers.Layer] = []
+        if picture is not None:
+            eye = Convolutions(picture, self._config.convolutions, self.activation, lambda: self._kernel(2**0.5))
+            layers, n_in = [eye], eye.size
         ends = zip([n_in, *widths], widths, strict=False)
-        return [self._dense(a, b, self._config.activation, 2**0.5) for a, b in ends]
+        return [*layers, *(self._dense(a, b, self.activation, 2**0.5) for a, b in ends)], [n_in, *widths][-1]
 
     def _dense(self, n_in: int, width: int, activation: str | None, gain: float) -> keras.layers.Dense:
-        seed = next(self._seeds)
-        he = self._config.init == "he_normal"
-        kernel = keras.initializers.HeNormal(seed) if he else keras.initializers.Orthogonal(gain, seed)
-        layer = keras.layers.Dense(width, activation=activation, kernel_initializer=kernel)
+        layer = keras.layers.Dense(width, activation=activation, kernel_initializer=self._kernel(gain))
         layer.build((None, n_in))
         return layer
+
+    def _kernel(self, gain: float) -> keras.initializers.Initializer:
+        seed = next(self._seeds)
+        he = self._config.init == "he_normal"
+        return keras.initializers.HeNormal(seed) if he else keras.initializers.Orthogonal(gain, seed)
 
     @property
     def actor_variables(self) -> list[keras.Variable]:
@@ -78,7 +93,8 @@ class ActorCritic:
 
     def value(self, seen: tf.Tensor) -> tf.Tensor:
         """Return the critic's value (n,) from all that is seen (n, n_in + n_privileged)."""
-        return self.critic_head(_through(self.critic_layers, seen))[:, 0]
+        watched = seen[:, self.critic_from :] if self.critic_from else seen
+        return self.critic_head(_through(self.critic_layers, watched))[:, 0]
 
     def both(self, seen: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return output and value; a shared trunk is passed through once."""
@@ -96,15 +112,14 @@ class ActorCritic:
 
     def snapshot(self) -> "NumpyActorCritic":
         """Return the present weights for acting."""
-        actor, critic = (
-            [(layer.kernel.numpy(), layer.bias.numpy()) for layer in [*trunk, head]]
-            for trunk, head in ((self.actor_layers, self.actor_head), (self.critic_layers, self.critic_head))
-        )
+        trunks = (self.actor_layers, self.actor_head), (self.critic_layers, self.critic_head)
+        eyes, (actor, critic) = [_eye(trunk) for trunk, _ in trunks], [_dense([*trunk, head]) for trunk, head in trunks]
         log_std = np.zeros(0, np.float32) if self.log_std is None else self.log_std.numpy()
         if self._mirror is not None:
             actor = _doubled(actor, self._mirror)
             log_std = 0.5 * (log_std + log_std[self._mirror.acts]) if len(log_std) else log_std
-        return NumpyActorCritic(actor, critic, log_std, ACTIVATIONS[self.activation], self.n_in)
+        activation = ACTIVATIONS[self.activation]
+        return NumpyActorCritic(actor, critic, log_std, activation, self.n_in, self.critic_from, *eyes)
 
 
 def _paired(mirror: Mirror, size: int) -> tuple[NDArray[np.intp], Float32]:
@@ -149,6 +164,14 @@ def _seeing_image(weight: Float32, mirror: Mirror) -> Float32:
     return seeing
 
 
+def _eye(layers: Sequence[keras.layers.Layer]) -> Eye | None:
+    return next((layer.snapshot() for layer in layers if isinstance(layer, Convolutions)), None)
+
+
+def _dense(layers: Sequence[keras.layers.Layer]) -> list[tuple[Float32, Float32]]:
+    return [(layer.kernel.numpy(), layer.bias.numpy()) for layer in layers if not isinstance(layer, Convolutions)]
+
+
 def _weights(layers: Sequence[keras.layers.Layer]) -> list[keras.Variable]:
     return [variable for layer in layers for variable in layer.trainable_variables]
 
@@ -161,26 +184,33 @@ def _through(layers: Sequence[keras.layers.Layer], x: tf.Tensor) -> tf.Tensor:
 
 @dataclass(frozen=True)
 class NumpyActorCritic:
-    """The same functions as ActorCritic's, on numpy: layers as (weight (in, out), bias (out,)), single precision."""
+    """The same functions as ActorCritic's, on numpy: layers as (weight (in, out), bias (out,)), single precision.
+
+    critic_from: where what the critic sees begins; actor_eye, critic_eye: what pictures go through first
+    """
 
     actor: Sequence[tuple[Float32, Float32]]
     critic: Sequence[tuple[Float32, Float32]]
     log_std: Float32
     activation: Callable[[Float32], Float32]
     n_in: int
+    critic_from: int = 0
+    actor_eye: Eye | None = None
+    critic_eye: Eye | None = None
 
     def act(self, seen: Float32) -> Float32:
         """Return the actor's output (n, size) from what is seen (n, n_in or more)."""
-        output = self._through(self.actor, seen[:, : self.n_in])
+        output = self._through(self.actor, seen[:, : self.n_in], self.actor_eye)
         if not len(self.log_std):
             return output
         return np.concatenate([output, np.broadcast_to(self.log_std, (len(output), len(self.log_std)))], axis=1)
 
     def value(self, seen: Float32) -> Float32:
         """Return the critic's value (n,) from all that is seen."""
-        return self._through(self.critic, seen)[:, 0]
+        return self._through(self.critic, seen[:, self.critic_from :], self.critic_eye)[:, 0]
 
-    def _through(self, layers: Sequence[tuple[Float32, Float32]], x: Float32) -> Float32:
+    def _through(self, layers: Sequence[tuple[Float32, Float32]], x: Float32, eye: Eye | None) -> Float32:
+        x = x if eye is None else eye.see(x)
         for k, (weight, bias) in enumerate(layers):
             x = x @ weight
             x += bias
@@ -206,6 +236,10 @@ class RunningNorm:
         normal: Float32 = np.subtract(seen, self.mean.astype(np.float32), dtype=np.float32)
         normal *= (1.0 / self.std).astype(np.float32)
         return np.clip(normal, -10.0, 10.0, out=normal)
+
+    def scale(self, n_in: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return mean and deviation of what the actor sees: (n_in,) each."""
+        return self.mean[:n_in], self.std[:n_in]
 
     def update(self, batch: NDArray[np.floating], mirror: Mirror | None = None) -> None:
         """Take in observations (n, size), and their mirror images if there is a mirror."""

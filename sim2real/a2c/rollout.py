@@ -115,15 +115,18 @@ class Group:
 
 
 def _seen(
-    observation: NDArray[np.floating], privileged: NDArray[np.float32] | None, worlds: NDArray[np.bool_] | None = None
+    observation: NDArray[np.floating | np.uint8],
+    privileged: NDArray[np.float32] | None,
+    worlds: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.float32]:
     """Return what the critic sees: observations, and beside them what only a simulator knows, of some `worlds`."""
+    observation = observation.reshape(len(observation), -1)  # pictures too
     if privileged is None:
         return np.asarray(observation, np.float32)
     return np.concatenate([observation, privileged if worlds is None else privileged[worlds]], axis=1, dtype=np.float32)
 
 
-def _stack(final: NDArray[Any], worlds: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _stack(final: NDArray[Any], worlds: NDArray[np.bool_]) -> NDArray[np.floating | np.uint8]:
     """Return the last observations of some worlds, which Gymnasium's own environments give as an array of objects."""
     return np.stack(list(final[worlds]))
 

@@ -51,7 +51,7 @@ def record_episode(
     task = load_task(policy.contract.task, robot, policy.contract.task_options)
     family = family_of(policy, robot, randomization)
     seed = int(stream(seed, "evaluate").integers(2**63))
-    simulation = Simulation(make_engine(engine, robot, 1), seed, world)
+    simulation = Simulation(make_engine(engine, robot, 1), seed, world, task.layout.pixels)
     try:
         return _Episode(policy, task, simulation, Worlds(task, family, seed, 1, world)).run()
     finally:
@@ -77,7 +77,7 @@ class _Episode:
         self._note()
         failed = False
         for _ in range(round(task.episode_s / dt)):
-            simulation.advance(runner.step(*simulation.sense(), worlds.command.copy()))
+            simulation.advance(runner.step(*simulation.sense(), worlds.command.copy(), simulation.look()))
             self._note()
             failed = bool(task.failed(simulation.state)[0]) or not simulation.state.healthy[0]
             if failed:

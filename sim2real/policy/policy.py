@@ -2,7 +2,7 @@
 
     policy.yaml     the contract: robot, joints, units, rate, limits, observation, action, network, Randomization
     weights.npz     layers and normalizer
-    golden.npz      recorded states, observations, actions and commands, replayed before every deployment
+    golden.npz      recorded states, pictures, observations, actions and commands, replayed before every deployment
     manifest.yaml   SHA-256 and size of each of the others
 
 Loading never executes code: see `sim2real.policy.files`.
@@ -11,6 +11,7 @@ Loading never executes code: see `sim2real.policy.files`.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -23,12 +24,14 @@ from sim2real.action import ActionMap
 from sim2real.config import Strict, dump_yaml, parse_yaml, validate
 from sim2real.errors import ConfigError, PolicyError
 from sim2real.observation import ObservationLayout, Observer, RobotState
+from sim2real.policy.convolution import Convolution, Eye, shapes
 from sim2real.policy.files import Shapes, pack_arrays, read_arrays, read_folder, write_folder
 
 Array = NDArray[np.float64]
 
 FORMAT: Literal["sim2real-policy"] = "sim2real-policy"
-VERSION: Literal[2] = 2
+VERSION: Literal[3] = 3
+READABLE = (2, VERSION)  # version 2 knows no pictures
 GOLDEN_TOLERANCE = 1e-5
 GOLDEN_IMU = ("imu_quaternion", "imu_angular_velocity")
 
@@ -58,8 +61,12 @@ class RobotContract(Strict):
 
 
 class NetworkContract(Strict):
-    """A multilayer perceptron: widths from observation to action, and the activation between."""
+    """A multilayer perceptron: widths from observation to action, and the activation between.
 
+    Where the observation is a picture it goes through convolutions first; sizes[0] is still the observation's.
+    """
+
+    convolutions: tuple[Convolution, ...] = Field(default=(), max_length=8)
     sizes: tuple[Annotated[int, Field(ge=1)], ...] = Field(min_length=2, max_length=64)
     activation: Literal["relu", "tanh", "elu"]
 
@@ -68,7 +75,7 @@ class Contract(Strict):
     """The contents of policy.yaml."""
 
     format: Literal["sim2real-policy"] = FORMAT
-    version: Literal[2] = VERSION
+    version: Literal[2, 3] = VERSION
     robot: RobotContract
     task: str = Field(pattern=r"^\w+$", description="A name, never module:Class, which would be code to run")
     task_options: dict[str, Any] = Field(default_factory=dict)
@@ -106,12 +113,18 @@ class Contract(Strict):
         if (sizes[0], sizes[-1]) != (self.observation.size, len(motors)):
             ends = f"from {self.observation.size} (the observation) to {len(motors)} (the action)"
             raise ValueError(f"network.sizes must go {ends}, not from {sizes[0]} to {sizes[-1]}")
+        if (self.observation.picture is None) != (not self.network.convolutions):
+            raise ValueError("network.convolutions goes with observation.pixels: give both or neither")
+        shapes(self.observation.picture or (1, 1, 1), self.network.convolutions)
         return self
 
 
 @dataclass(frozen=True)
 class Golden:
-    """Recorded pairs, in the order of time: replaying the states must give the rest. Each (n_steps, ...)."""
+    """Recorded pairs, in the order of time: replaying the states must give the rest. Each (n_steps, ...).
+
+    image: what a camera saw, a picture in each row; (n_steps, 0) where the policy sees none
+    """
 
     q: Array
     dq: Array
@@ -121,13 +134,17 @@ class Golden:
     observation: Array
     action: Array
     command: Array
+    image: Array
 
 
 class Policy:
     """A trained controller: observations in, actions out, on numpy alone."""
 
     def __init__(self, contract: Contract, weights: dict[str, Array], golden: Golden | None = None) -> None:
-        """`weights`: obs_mean, obs_std (n,), and for each layer k: w{k} (in, out) and b{k} (out,)."""
+        """`weights`: obs_mean, obs_std (n,), and for each layer k: w{k} (in, out) and b{k} (out,).
+
+        For each convolution k: c{k} (size * size * channels, filters) and d{k} (filters,).
+        """
         if not (weights["obs_std"] > 0).all():
             raise PolicyError("weights: obs_std: every deviation must be above 0")
         self.contract = contract
@@ -139,14 +156,20 @@ class Policy:
         self._layers = [(single[f"w{k}"], single[f"b{k}"]) for k in layers]
         self._mean, self._std = weights["obs_mean"], weights["obs_std"]
         self._activation = ACTIVATIONS[contract.network.activation]
+        self._eye: Eye | None = None
+        if contract.observation.picture is not None:
+            stack = contract.network.convolutions
+            kernels = [(single[f"c{k}"], single[f"d{k}"]) for k in range(len(stack))]
+            self._eye = Eye(contract.observation.picture, stack, kernels, self._activation)
 
-    def act(self, observation: Array) -> Array:
+    def act(self, observation: NDArray[Any]) -> Array:
         """Return the most likely action for each observation: (n, layout.size) -> (n, n_actuators), unclipped.
 
         Row by row, since a product of matrices rounds otherwise for other n: a robot's action does not depend on how
         many there are.
         """
-        x = normalize(observation, self._mean, self._std)[:, None]
+        seen = normalize(observation, self._mean, self._std)
+        x = (seen if self._eye is None else self._eye.see(seen))[:, None]
         for weight, bias in self._layers[:-1]:
             x = self._activation(x @ weight + bias)
         weight, bias = self._layers[-1]
@@ -162,8 +185,11 @@ class Policy:
             raise PolicyError("policy: it has no golden pairs")
         golden, runner = self.golden, self.runner()
         for step in range(len(golden.q)):
-            senses = (golden.q, golden.dq, golden.imu_quaternion, golden.imu_angular_velocity, golden.asked)
-            command = runner.step(*(a[step : step + 1] for a in senses))
+            imu = golden.imu_quaternion, golden.imu_angular_velocity
+            q, dq, turn, turning, asked, image = (
+                a[step : step + 1] for a in (golden.q, golden.dq, *imu, golden.asked, golden.image)
+            )
+            command = runner.step(q, dq, turn, turning, asked, image)
             for name, here in (("observation", runner.observation), ("action", runner.action), ("command", command)):
                 worst = float(np.abs(here - getattr(golden, name)[step]).max())
                 if not worst <= GOLDEN_TOLERANCE:
@@ -177,7 +203,7 @@ class Policy:
         contents = {
             "policy.yaml": dump_yaml(self.contract.model_dump(mode="json")).encode(),
             "weights.npz": pack_arrays(self._weights),
-            "golden.npz": pack_arrays(vars(self.golden)),
+            "golden.npz": pack_arrays({name: vars(self.golden)[name] for name in _golden_shapes(self.contract)}),
         }
         self._from_contents(folder, contents)
         write_folder(folder, contents)
@@ -196,7 +222,8 @@ class Policy:
         golden = read_arrays(contents["golden.npz"], _golden_shapes(contract), source, GOLDEN_IMU)
         if len({len(a) for a in golden.values()}) != 1:
             raise PolicyError(f"{source}: its arrays have different lengths")
-        return cls(contract, weights, Golden(**golden))
+        nothing = {"image": np.zeros((len(golden["q"]), 0))}
+        return cls(contract, weights, Golden(**nothing | golden))
 
 
 class PolicyRunner:
@@ -218,11 +245,13 @@ class PolicyRunner:
         self._started = False
 
     def step(
-        self, q: Array, dq: Array, imu_quaternion: Array, imu_angular_velocity: Array, command: Array | None = None
-    ) -> Array:
+        self, q: Array, dq: Array, imu_quaternion: Array, imu_angular_velocity: Array, command: Array | None = None,
+        image: NDArray[Any] | None = None,
+    ) -> Array:  # fmt: skip
         """One control period for all robots: measured states in (see RobotState), commands (n, n_actuators) out.
 
         command: (n, n_commands), what is asked of the robots now, in the order of the layout's `commands`; 0 if None
+        image: (n, height, width), what the layout's camera sees now, in grey; raise ConfigError where it is missing
         """
         contract = self.policy.contract
         if not self._started:
@@ -230,7 +259,7 @@ class PolicyRunner:
             self.command = contract.action.at_rest(q[:, self._motors])
             self._time = np.zeros(len(q))
         asked = np.zeros((len(q), len(contract.observation.commands))) if command is None else command
-        state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action, asked, self._time)
+        state = RobotState(q, dq, imu_quaternion, imu_angular_velocity, self.action, asked, self._time, image=image)
         self.observation = self._observer.observe(state) if self._started else self._observer.restart(state)
         self._started = True
         self.action = contract.action.action(self.policy.act(self.observation), self.action)
@@ -239,21 +268,24 @@ class PolicyRunner:
         return self.command
 
 
-def normalize(observation: Array, mean: Array, std: Array) -> NDArray[np.float32]:
+def normalize(observation: NDArray[Any], mean: Array, std: Array) -> NDArray[np.float32]:
     """Return what the network sees: (observation - mean) / std, clipped to +-10, in single precision."""
     return np.clip((observation - mean) / std, -10.0, 10.0).astype(np.float32)
 
 
-def record_golden(policy: Policy, states: Sequence[tuple[Array, Array, Array, Array, Array]]) -> Policy:
+def record_golden(policy: Policy, states: Sequence[Sequence[NDArray[Any]]]) -> Policy:
     """Return the policy with golden pairs for a run of n = 1.
 
-    states: of each period, q, dq, IMU quaternion and velocity as measured, and what was asked of the robot
+    states: of each period, q, dq, IMU quaternion and velocity as measured, what was asked of the robot and, where the
+    policy sees a camera, its picture
     """
     runner = policy.runner()
     rows: list[list[Array]] = []
     for state in states:
         command = runner.step(*state)
-        rows.append([a[0].copy() for a in (*state, runner.observation, runner.action, command)])
+        senses, image = state[:5], state[5] if len(state) > 5 else np.zeros((1, 0))
+        row = (*senses, runner.observation, runner.action, command, image.reshape(1, -1))
+        rows.append([a[0].astype(np.float32 if a.dtype == np.uint8 else np.float64) for a in row])
     golden = Golden(*(np.array(column) for column in zip(*rows, strict=True)))
     return Policy(policy.contract, policy._weights, golden)
 
@@ -261,8 +293,8 @@ def record_golden(policy: Policy, states: Sequence[tuple[Array, Array, Array, Ar
 def _read_contract(data: bytes, source: str) -> Contract:
     try:
         plain = parse_yaml(data, source)
-        if plain.get("format") == FORMAT and plain.get("version") != VERSION:
-            remedy = f"this sim2real reads {VERSION}: export the policy again"
+        if plain.get("format") == FORMAT and plain.get("version") not in READABLE:
+            remedy = f"this sim2real reads {' and '.join(map(str, READABLE))}: export the policy again"
             raise PolicyError(f"{source}: version: the format is of version {plain.get('version')}; {remedy}")
         return validate(Contract, plain, source)
     except ConfigError as error:
@@ -271,10 +303,17 @@ def _read_contract(data: bytes, source: str) -> Contract:
 
 def _weight_shapes(contract: Contract) -> Shapes:
     sizes = contract.network.sizes
-    shapes: Shapes = {"obs_mean": (sizes[0],), "obs_std": (sizes[0],)}
-    for k, (n_in, n_out) in enumerate(pairwise(sizes)):
-        shapes |= {f"w{k}": (n_in, n_out), f"b{k}": (n_out,)}
-    return shapes
+    expected: Shapes = {"obs_mean": (sizes[0],), "obs_std": (sizes[0],)}
+    widths = sizes
+    if contract.observation.picture is not None:
+        stack = contract.network.convolutions
+        pictures = shapes(contract.observation.picture, stack)
+        for k, (convolution, picture) in enumerate(zip(stack, pictures, strict=False)):
+            expected |= {f"c{k}": (convolution.inputs(picture), convolution.filters), f"d{k}": (convolution.filters,)}
+        widths = (prod(pictures[-1]), *sizes[1:])
+    for k, (n_in, n_out) in enumerate(pairwise(widths)):
+        expected |= {f"w{k}": (n_in, n_out), f"b{k}": (n_out,)}
+    return expected
 
 
 def _golden_shapes(contract: Contract) -> Shapes:
@@ -286,4 +325,6 @@ def _golden_shapes(contract: Contract) -> Shapes:
         "action": n_actions,
         "command": n_actions,
     }
+    if contract.observation.pixels is not None:
+        widths["image"] = contract.observation.pixels.size
     return {name: (None, width) for name, width in widths.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from robots import Robot, write_urdf
 from robots.mesh.read import parse_mesh, read_bytes
@@ -87,6 +88,21 @@ class BulletScene:
 
     def shoot(self, lens: Lens, pose: Array, exposure: float = 1.0) -> Shot:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""
+        rgb, part, marks, nothing = self._draw_lit(lens, pose, exposure)
+        depth = FAR * NEAR / (FAR - (FAR - NEAR) * part)
+        segmentation = self._bodies[np.where(nothing, 0, marks >> 24)]
+        for body in self._floor.bodies if self._floor else ():
+            segmentation[marks == body] = FLOOR
+        segmentation[nothing] = BACKGROUND
+        return Shot(rgb, np.where(nothing, np.inf, depth).astype(np.float32), segmentation)
+
+    def colours(self, lens: Lens, pose: Array, exposure: float = 1.0) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3) of what `shoot` draws, in half the time."""
+        rgb: NDArray[np.uint8] = self._draw_lit(lens, pose, exposure)[0]
+        return rgb
+
+    def _draw_lit(self, lens: Lens, pose: Array, exposure: float) -> tuple[Any, Array, Any, Any]:
+        """Return what `draw` does, the sky in its colour, and where there is nothing else: (height, width)."""
         if self._look is None:
             raise ValueError("a scene is dressed before it is drawn")
         look, view = self._look, np.asarray(np.linalg.inv(pose @ np.diag([1.0, -1.0, -1.0, 1.0])), np.float64)
@@ -94,14 +110,10 @@ class BulletScene:
         light = {"lightDirection": look.light, "lightSpecularCoeff": 0.0}
         light |= {"lightAmbientCoeff": exposure * look.ambient, "lightDiffuseCoeff": exposure * look.direct}
         rgb, part, marks = self.draw(lens.width, lens.height, view, _projection(lens), **light)
-        depth = FAR * NEAR / (FAR - (FAR - NEAR) * part)
-        nothing = (marks < 0) | ~(depth < FAR)
-        segmentation = self._bodies[np.where(nothing, 0, marks >> 24)]
-        for body in self._floor.bodies if self._floor else ():
-            segmentation[marks == body] = FLOOR
-        segmentation[nothing] = BACKGROUND
-        rgb[nothing] = np.rint(255 * np.minimum(exposure * SKY, 1.0))
-        return Shot(rgb, np.where(nothing, np.inf, depth).astype(np.float32), segmentation)
+        nothing = (marks < 0) | (part >= 1.0)
+        sky = np.rint(255 * np.minimum(exposure * SKY, 1.0)).astype(np.uint8)
+        np.copyto(rgb, sky, where=nothing[:, :, None])  # in a third of the time that an index takes
+        return rgb, part, marks, nothing
 
     def draw(self, width: int, height: int, view: Array, projection: Array, **light: Any) -> tuple[Any, Array, Any]:
         """Draw with OpenGL's view and projection matrices (4, 4) and PyBullet's options for light.

@@ -60,6 +60,7 @@ class Cameras:
         height: int = 64,
         n_worlds: int = 1,
         seed: int = 0,
+        first: int = 0,
     ) -> None:
         self.robot, self.space, self.bodies = robot, VariantSpace(robot), robot.merged.model.link_names
         if not robot.file.cameras:
@@ -70,7 +71,7 @@ class Cameras:
         self.cameras: Mapping[str, Camera] = {name: self._camera(name, width, height) for name in self.names}
         if not (width > 0 and height > 0):
             raise EngineError(f"cameras: a picture of {width} x {height} pixels; at least 1 x 1 is needed")
-        self._seed, self._noise = seed, dict[tuple[str, str, int], np.random.Generator]()
+        self.reseed(seed, first)
         self._values = np.tile(self.space.nominal, (n_worlds, 1))
         self._grounds = Grounds(robot, self.space)
         self._scene = make_scene(engine, robot, width, height)
@@ -82,6 +83,10 @@ class Cameras:
             raise EngineError(f"{self.robot.path}: cameras: no camera '{name}'{nearest(name, mounts)}; known: {known}")
         return Camera.of(self.robot, name, mounts[name], width, height)
 
+    def reseed(self, seed: int, first: int = 0) -> None:
+        """Draw noise from `seed` from now on; world k is number `first` + k of those that do."""
+        self._seed, self._first, self._noise = seed, first, dict[tuple[str, str, int], np.random.Generator]()
+
     def apply(self, variant: Variant, worlds: Index) -> None:
         """Give each of `worlds` its row of `variant`: mounting, optics, noise, light, colours."""
         self._values[worlds] = variant.values
@@ -91,13 +96,36 @@ class Cameras:
         shots: dict[str, list[tuple[Shot, Array, Array]]] = {name: [] for name in self.names}
         for world in worlds.tolist():
             self._set(state, world)
-            base, quaternion = state.base_position[world], state.base_quaternion[world]
-            root = np.eye(4)
-            root[:3, :3], root[:3, 3] = rotate(quaternion, np.eye(3)).T, base
-            poses = link_poses(self.robot.merged.model, state.q[world])
+            poses = self._poses(state, world)
             for name, camera in self.cameras.items():
-                shots[name].append(self._shoot(camera, world, root @ poses[camera.body]))
+                shots[name].append(self._shoot(camera, world, poses[camera.body]))
         return {name: _picture(taken, self.cameras[name]) for name, taken in shots.items()}
+
+    def colours(self, state: WorldState, worlds: Index, name: str) -> NDArray[np.uint8]:
+        """Return the colours alone of what one camera sees, in half the time: (len(worlds), height, width, 3)."""
+        camera = self.cameras[name]
+        rgb = np.empty((len(worlds), camera.lens.height, camera.lens.width, 3), np.uint8)
+        for row, world in enumerate(worlds.tolist()):
+            self._set(state, world)
+            lens, pose = self._optics(camera, world, self._poses(state, world)[camera.body])
+            plain = self._scene.colours(lens, pose, self._value("exposure", camera, world))
+            rgb[row] = self._grain(plain, name, world, self._value("camera_noise", camera, world))
+        return rgb
+
+    def _poses(self, state: WorldState, world: int) -> dict[str, Array]:
+        """Return where each body of one world is: name -> (4, 4)."""
+        root = np.eye(4)
+        root[:3, :3], root[:3, 3] = rotate(state.base_quaternion[world], np.eye(3)).T, state.base_position[world]
+        return {name: root @ pose for name, pose in link_poses(self.robot.merged.model, state.q[world]).items()}
+
+    def _value(self, quantity: str, camera: Camera, world: int) -> float:
+        return float(self._values[world, self.space.index(f"{quantity}/{camera.name}")])
+
+    def _optics(self, camera: Camera, world: int, body: Array) -> tuple[Lens, Array]:
+        """Return a camera's lens, and the pose (4, 4) of its optical frame in the world; body: (4, 4), likewise."""
+        fov = self._value("camera_fov", camera, world)
+        shift, turn = (np.array([self._value(name, camera, world) for name in names]) for names in (_AXES, _TURNS))
+        return camera.lens if fov == 1.0 else camera.lens.scaled(fov), camera.optical(body, shift, turn)
 
     def look_on(self, state: WorldState, world: int, lens: Lens, pose: Array) -> Shot:
         """Return what a bystander sees of one world, with any lens at the optical frame `pose` (4, 4) in the world."""
@@ -111,22 +139,14 @@ class Cameras:
 
     def _shoot(self, camera: Camera, world: int, body: Array) -> tuple[Shot, Array, Array]:
         """Return a shot, K (3, 3) and pose (4, 4) of the optical frame in the world; body: (4, 4), its pose there."""
-
-        def value(quantity: str) -> float:
-            return float(self._values[world, self.space.index(f"{quantity}/{camera.name}")])
-
-        lens = camera.lens if value("camera_fov") == 1.0 else camera.lens.scaled(value("camera_fov"))
-        shift, turn = (np.array([value(name) for name in names]) for names in (_AXES, _TURNS))
-        pose = camera.optical(body, shift, turn)
-        shot = self._scene.shoot(lens, pose, value("exposure"))
-        return self._spoil(shot, camera.name, world, value("camera_noise"), value("depth_noise")), lens.intrinsics, pose
+        lens, pose = self._optics(camera, world, body)
+        shot = self._scene.shoot(lens, pose, self._value("exposure", camera, world))
+        noise = [self._value(name, camera, world) for name in ("camera_noise", "depth_noise")]
+        return self._spoil(shot, camera.name, world, *noise), lens.intrinsics, pose
 
     def _spoil(self, shot: Shot, camera: str, world: int, colour: float, depth: float) -> Shot:
         """Add white noise of deviation `colour` of full scale, and `depth` [1/m] times depth squared."""
-        rgb, far = shot.rgb, shot.depth
-        if colour:
-            noise = self._stream("camera_noise", camera, world).standard_normal(rgb.shape, np.float32)
-            rgb = np.rint(np.clip(rgb + np.float32(255 * colour) * noise, 0, 255)).astype(np.uint8)
+        rgb, far = self._grain(shot.rgb, camera, world, colour), shot.depth
         if depth:
             noise = self._stream("depth_noise", camera, world).standard_normal(far.shape, np.float32)
             seen = np.isfinite(far)
@@ -135,11 +155,19 @@ class Cameras:
             far[seen] = np.maximum(spoilt, NEAR)
         return Shot(rgb, far, shot.segmentation)
 
+    def _grain(self, rgb: NDArray[np.uint8], camera: str, world: int, share: float) -> NDArray[np.uint8]:
+        """Add white noise of deviation `share` of full scale."""
+        if not share:
+            return rgb
+        noise = self._stream("camera_noise", camera, world).standard_normal(rgb.shape, np.float32)
+        grained: NDArray[np.uint8] = np.rint(np.clip(rgb + np.float32(255 * share) * noise, 0, 255)).astype(np.uint8)
+        return grained
+
     def _stream(self, purpose: str, camera: str, world: int) -> np.random.Generator:
         """Return the generator of one camera in one world: it draws the same however many there are beside it."""
         key = (purpose, camera, world)
         if key not in self._noise:
-            self._noise[key] = stream(self._seed, f"{purpose}/{camera}", world)
+            self._noise[key] = stream(self._seed, f"{purpose}/{camera}", self._first + world)
         return self._noise[key]
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ from weakref import finalize
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from robots import Robot
 from robots.kinematics import link_poses
@@ -118,6 +119,10 @@ class MujocoScene:
         mine = frames[np.where(self._bodies == FLOOR, len(self._links), self._bodies)]
         self._data.geom_xpos[:] = (mine[:, :3, :3] @ self._places[:, :, None])[:, :, 0] + mine[:, :3, 3]
         self._data.geom_xmat[:] = (mine[:, :3, :3] @ self._turns).reshape(-1, 9)
+
+    def colours(self, lens: Lens, pose: Array, exposure: float = 1.0) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3) alone of what `shoot` draws."""
+        return self.shoot(lens, pose, exposure).rgb
 
     def shoot(self, lens: Lens, pose: Array, exposure: float = 1.0) -> Shot:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""

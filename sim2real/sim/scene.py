@@ -48,6 +48,9 @@ class Scene(Protocol):
     def shoot(self, lens: Lens, pose: Array, exposure: float = 1.0) -> Shot:
         """Draw what the lens sees from the optical frame `pose` (4, 4) in the world."""
 
+    def colours(self, lens: Lens, pose: Array, exposure: float = 1.0) -> NDArray[np.uint8]:
+        """Return the colours (height, width, 3) alone of what `shoot` draws."""
+
     def close(self) -> None:
         """Release the renderer. Safe to call twice."""
 

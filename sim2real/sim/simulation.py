@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 
 from randomization import Variant
 from randomization.streams import Noise
+from sim2real.pixels import Pixels
 from sim2real.sim.actuators import holding_command
 from sim2real.sim.disturbances import Disturbances
 from sim2real.sim.engine import Engine, WorldState
+from sim2real.sim.pixel_camera import PixelCamera
 from sim2real.sim.sensors import Sensors
 
 Array = NDArray[np.float64]
@@ -35,7 +37,8 @@ class Simulation:
     measured: what the sensors last gave, by channel (n_worlds, width); see `sim2real.sim.channels`
     """
 
-    def __init__(self, engine: Engine, seed: int, first: int = 0) -> None:
+    def __init__(self, engine: Engine, seed: int, first: int = 0, pixels: Pixels | None = None) -> None:
+        """pixels: what `look` is to show."""
         self.engine = engine
         self.robot = engine.robot
         n = engine.n_worlds
@@ -43,6 +46,7 @@ class Simulation:
         self._variant: Variant | None = None  # the same, to be handed out
         self._sensors = Sensors(self.robot, engine.space, engine.channels, n, seed, first)
         self._disturbances = Disturbances(self.robot, n)
+        self._camera = None if pixels is None else PixelCamera(self.robot, pixels, n, seed, first)
         self._sent = np.zeros((n, self.robot.n_actuators))
         self._factor = np.ones(n)  # of the ground's friction, by patches
         self._floor = np.tile([0.0, 0.0, 1.0], (n, 1))  # its normal
@@ -97,6 +101,8 @@ class Simulation:
     def _lay_out(self, variant: Variant, worlds: Index) -> None:
         """Let everything but the engine take what the Variants of some worlds say."""
         self._disturbances.take(variant, worlds)
+        if self._camera is not None:
+            self._camera.apply(variant, worlds)
         if self._sensors.take(variant, worlds):
             self.engine.listen(self._sensors.taps())
         self._latency[worlds] = variant["latency"]
@@ -115,6 +121,8 @@ class Simulation:
         """Draw sensor noise and the fate of commands from `seed` from now on."""
         self._sensors.reseed(seed, first)
         self._luck = Noise(seed, "commands", self.n_worlds, 3, first)
+        if self._camera is not None:
+            self._camera.reseed(seed, first)
 
     def sense(self) -> Senses:
         """Return what the sensors gave at the end of the last control period; NaN from an IMU that is not there."""
@@ -122,6 +130,15 @@ class Simulation:
         if self.robot.file.imu is None:
             return Senses(measured["position"], measured["velocity"], np.full((n, 4), np.nan), np.full((n, 3), np.nan))
         return Senses(measured["position"], measured["velocity"], measured["orientation"], measured["gyro"])
+
+    def look(self, worlds: Index | None = None) -> NDArray[np.uint8] | None:
+        """Return what the camera sees at the end of the last control period, of all worlds if none are given.
+
+        (len(worlds), height, width), grey; None without a camera.
+        """
+        if self._camera is None:
+            return None
+        return self._camera.look(self.state, np.arange(self.n_worlds) if worlds is None else worlds)
 
     def advance(self, command: Array, late: float = 0.0) -> None:
         """Advance one control period under a command (n_worlds, n_actuators), which arrives after the Variant's delay.
@@ -158,8 +175,10 @@ class Simulation:
             self._factor[worlds] = factor[worlds]
 
     def close(self) -> None:
-        """Release the engine."""
+        """Release the engine, and the renderer."""
         self.engine.close()
+        if self._camera is not None:
+            self._camera.close()
 
 
 def _normals(variant: Variant) -> Array:

@@ -10,6 +10,7 @@ from robots import Robot
 from sim2real.action import ActionMap
 from sim2real.config import Strict, validate
 from sim2real.observation import ObservationLayout, Term
+from sim2real.pixels import Pixels
 from sim2real.sim.engine import WorldState
 from sim2real.tasks.task import Task
 
@@ -40,7 +41,9 @@ class BalanceConfig(Strict):
         Term(name="joint_velocity", scale=0.2),
         Term(name="last_action"),
     )
+    pixels: Pixels | None = Field(default=None, description="A camera's picture is the observation, not the terms")
     history: int = Field(default=1, ge=1, le=100, description="Frames in the observation")
+    stride: int = Field(default=1, ge=1, le=100, description="Control periods from one frame to the next")
     weights: Weights = Weights()
 
 
@@ -54,7 +57,9 @@ class Balance(Task):
         self.config = validate(BalanceConfig, options, "task.options")
         self.robot = robot
         self.episode_s = self.config.episode_s
-        self.layout = ObservationLayout.of(robot, self.config.terms, self.config.history)
+        c = self.config
+        terms = c.terms if c.pixels is None else ()
+        self.layout = ObservationLayout.of(robot, terms, c.history, c.stride, pixels=c.pixels)
         self.action_map = ActionMap.of(robot, self.config.action_scale)
         self._pole = robot.joint_index(robot.role("pole"))
         self._cart = robot.joint_index(robot.role("cart"))
@@ -85,6 +90,13 @@ class Balance(Task):
     def failed(self, state: WorldState) -> NDArray[np.bool_]:
         """Return where the pole has fallen or the cart has left its travel."""
         return (np.abs(self._angle(state)) > self.config.fall_angle) | (np.abs(self._offset(state)) > 1.0)
+
+    def privileged(self, state: WorldState, command: Array, steady: Array) -> Array:
+        """Return what is hard to read off pictures: angle and offset, as shares of those that fail, and velocities."""
+        if self.config.pixels is None:
+            return super().privileged(state, command, steady)
+        place = np.stack([self._angle(state) / self.config.fall_angle, self._offset(state)], axis=1)
+        return np.concatenate([place, state.dq[:, [self._pole, self._cart]]], axis=1)
 
     def _angle(self, state: WorldState) -> Array:
         """Pole angle from upright, wrapped: (n,) [rad]."""

@@ -12,7 +12,7 @@ from sim2real.sim import make_engine
 from sim2real.sim.simulation import Simulation
 from sim2real.tasks import Task
 
-GOLDEN_STEPS = 32
+GOLDEN_STEPS, GOLDEN_PICTURES = 32, 8
 
 
 def robot_contract(robot: Robot) -> RobotContract:
@@ -59,7 +59,8 @@ def make_policy(
 
 def with_golden(policy: Policy, robot: Robot, task: Task) -> Policy:
     """Return the policy with golden pairs from a run in one nominal world."""
-    simulation = Simulation(make_engine("mujoco", robot), 0)
+    pixels = task.layout.pixels
+    simulation = Simulation(make_engine("mujoco", robot), 0, pixels=pixels)
     try:
         rng = stream(0, "golden")
         q, dq = task.start(rng, 1)
@@ -67,10 +68,11 @@ def with_golden(policy: Policy, robot: Robot, task: Task) -> Policy:
         simulation.reset(q, dq, np.arange(1))
         runner = policy.runner()
         states = []
-        for _ in range(GOLDEN_STEPS):
-            senses = simulation.sense()
-            states.append((*senses, asked))
-            simulation.advance(runner.step(*senses, asked))
+        for _ in range(GOLDEN_STEPS if pixels is None else GOLDEN_PICTURES):
+            image = simulation.look()
+            state = (*simulation.sense(), asked) if image is None else (*simulation.sense(), asked, image)
+            states.append(state)
+            simulation.advance(runner.step(*state))
     finally:
         simulation.close()
     return record_golden(policy, states)

@@ -15,6 +15,7 @@ import numpy as np
 from gymnasium.spaces import flatdim
 
 from sim2real.a2c.agent import A2C
+from sim2real.a2c.convolution import picture_of
 from sim2real.a2c.rollout import Collector, Group
 from sim2real.env import RobotVectorEnv
 from sim2real.errors import TrainingFailedError
@@ -91,7 +92,8 @@ class TrainingRun:
         n_in, n_privileged = flatdim(self.envs.single_observation_space), self.collector.groups[0].n_privileged
         actions, config = self.envs.single_action_space, self.config
         mirror = self.envs.task.mirror() if config.a2c.symmetry and isinstance(self.envs, RobotVectorEnv) else None
-        self.agent = A2C(n_in, n_privileged, actions, config.a2c, config.updates, config.seed, mirror)
+        picture = picture_of(self.envs.single_observation_space.shape or ())
+        self.agent = A2C(n_in, n_privileged, actions, config.a2c, config.updates, config.seed, mirror, picture)
         if self._found is not None:
             self.agent.load(io.BytesIO(self._found.learner))
         best = None if self._found is None else self._found.best

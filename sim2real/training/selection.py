@@ -7,8 +7,6 @@ import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from randomization import Randomization, stream
 from sim2real.a2c.agent import A2C
 from sim2real.a2c.rollout import greedy_returns
@@ -16,6 +14,7 @@ from sim2real.env import RobotVectorEnv
 from sim2real.errors import PolicyError
 from sim2real.evaluate import evaluate
 from sim2real.policy import NetworkContract, Policy
+from sim2real.policy.convolution import Convolution
 from sim2real.training.config import RobotEnvironment, TrainConfig
 from sim2real.training.export import make_policy
 from sim2real.training.folder import BEST_POLICY, POLICY, versions
@@ -120,13 +119,18 @@ class Selection:
 def export_policy(config: TrainConfig, agent: A2C, envs: RobotVectorEnv, family: Randomization, step: int) -> Policy:
     """Return the agent's policy of now; `family` is what it was trained in."""
     network = agent.snapshot()
-    sizes = (network.actor[0][0].shape[0], *(weight.shape[1] for weight, _ in network.actor))
+    sizes = (network.n_in, *(weight.shape[1] for weight, _ in network.actor))
     weights: dict[str, Any] = {f"w{k}": w for k, (w, _) in enumerate(network.actor)} | {
         f"b{k}": b for k, (_, b) in enumerate(network.actor)
     }
-    on, mean, std = config.a2c.normalize_observation, agent.norm.mean[: sizes[0]], agent.norm.std[: sizes[0]]
-    weights |= {"obs_mean": mean if on else np.zeros_like(mean), "obs_std": std if on else np.ones_like(std)}
-    contract = NetworkContract(sizes=sizes, activation=config.a2c.activation)
+    weights["obs_mean"], weights["obs_std"] = agent.norm.scale(network.n_in)
+    stack: tuple[Convolution, ...] = ()
+    if network.actor_eye is not None:
+        stack = tuple(network.actor_eye.stack)
+        weights |= {f"c{k}": w for k, (w, _) in enumerate(network.actor_eye.weights)} | {
+            f"d{k}": b for k, (_, b) in enumerate(network.actor_eye.weights)
+        }
+    contract = NetworkContract(sizes=sizes, activation=config.a2c.activation, convolutions=stack)
     training = {"config": config.model_dump(mode="json"), "steps": step, "versions": versions()}
     return make_policy(envs.robot, envs.task, family, contract, weights, training)
 

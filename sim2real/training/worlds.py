@@ -3,6 +3,7 @@
 from typing import Any
 
 import gymnasium
+import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from randomization import Randomization, stream
@@ -88,6 +89,10 @@ def make_envs(config: TrainConfig, n: int, seed: int, **options: Any) -> Envs:
     return _make_gym_envs(environment, n)
 
 
+def _learnable(seen: gymnasium.spaces.Box) -> bool:
+    return len(seen.shape) == 1 or (len(seen.shape) in (2, 3) and seen.dtype == np.uint8)
+
+
 def _make_gym_envs(environment: GymEnvironment, n: int) -> Envs:
     name, vector = environment.gymnasium, {"autoreset_mode": AutoresetMode.SAME_STEP}
     try:
@@ -103,7 +108,10 @@ def _make_gym_envs(environment: GymEnvironment, n: int) -> Envs:
         reason = str(error).splitlines()[0]
         raise TrainingError(f"environment: gymnasium cannot make '{name}' with its options: {reason}") from None
     seen = envs.single_observation_space
-    if not (isinstance(seen, gymnasium.spaces.Box) and len(seen.shape) == 1):
+    if not (isinstance(seen, gymnasium.spaces.Box) and _learnable(seen)):
         envs.close()
-        raise TrainingError(f"environment: '{name}' has observations {seen}; A2C here takes a Box of one dimension")
+        raise TrainingError(
+            f"environment: '{name}' has observations {seen}; A2C here takes a Box of one dimension, or pictures: "
+            "a Box of uint8 with (height, width, channels)"
+        )
     return envs

@@ -17,6 +17,7 @@ from sim2real.observation import ObservationLayout, Term
 from sim2real.policy import Contract, NetworkContract, Policy, RobotContract
 from sim2real.policy.files import MAX_BYTES, pack_arrays, write_folder
 from sim2real.policy.policy import normalize, record_golden
+from tests.policies import pixel_policy
 
 Changes = dict[str, Any]
 
@@ -136,6 +137,49 @@ def test_a_loaded_policy_acts_the_same_to_the_bit(tmp_path, activation, history)
     assert before.golden is not None
     for name, array in vars(before.golden).items():
         assert getattr(after.golden, name).tobytes() == array.tobytes()
+
+
+def test_a_policy_that_sees_pictures_is_data_like_any_other(tmp_path):
+    before = pixel_policy()
+    before.save(tmp_path / "policy")
+    after = Policy.load(tmp_path / "policy")
+    assert after.contract == before.contract
+    assert after.contract.version == 3
+    seen = np.random.default_rng(1).integers(0, 256, (9, before.contract.observation.size))
+    actions = after.act(seen)
+    assert actions.tobytes() == before.act(seen).tobytes()
+    np.testing.assert_array_equal(after.act(seen[3:5]), actions[3:5])
+    assert np.ptp(actions) > 0.1
+    after.verify_golden()
+    assert after.golden is not None
+    assert after.golden.image.shape == (8, 12 * 32)
+    golden = vars(after.golden) | {"image": 255 - after.golden.image}
+    with pytest.raises(PolicyError, match="golden pair 0: observation differs"):
+        Policy(after.contract, after._weights, type(after.golden)(**golden)).verify_golden()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("network.convolutions", [], "network.convolutions goes with observation.pixels: give both or neither"),
+        ("observation.pixels", None, "observation: terms: must not be empty"),
+        ("network.convolutions", [{"filters": 3, "size": 13}], "convolutions: filters of 13 x 13 on a picture of 12 x"),
+        (
+            "network.convolutions",
+            [{"filters": 4, "size": 4, "stride": 2}] * 2,
+            "c0: has shape (32, 3), expected (32, 4)",
+        ),
+        ("observation.pixels.width", 10**9, "observation.pixels.width: must be less than or equal to 256"),
+    ],
+)
+def test_a_contract_of_pictures_that_cannot_hold_is_refused(tmp_path, path, value, problem):
+    pixel_policy().save(tmp_path / "policy")
+    assert problem in forge(tmp_path / "policy", policy_yaml=edited(tmp_path / "policy", path, value))
+
+
+def test_a_policy_of_the_version_before_is_read(folder):
+    write_folder(folder, contents_of(folder) | {"policy.yaml": edited(folder, "version", 2)})
+    Policy.load(folder).verify_golden()
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "elu"])
@@ -293,7 +337,7 @@ def test_a_state_that_is_not_finite_gives_a_command_that_is_not(policy):
         ("rate_hz", "50", "rate_hz: must be a number (got '50')"),
         ("fallback", "none", "fallback: must be 'hold', 'damp' or 'zero' (got 'none')"),
         ("format", "other", "format: must be 'sim2real-policy' (got 'other')"),
-        ("version", 1, "version: the format is of version 1; this sim2real reads 2: export the policy again"),
+        ("version", 1, "version: the format is of version 1; this sim2real reads 2 and 3: export the policy again"),
         ("rate", 50, "rate: unknown key (did you mean 'rate_hz'?); known keys: action, "),
         ("action.max_stpe", [1], "action.max_stpe: unknown key (did you mean 'max_step'?)"),
     ],
@@ -349,7 +393,7 @@ def test_weights_too_few_or_too_many_are_refused(folder, policy):
 
 
 def test_golden_pairs_that_prove_nothing_are_refused(folder, policy):
-    golden = vars(policy.golden)
+    golden = {name: array for name, array in vars(policy.golden).items() if name != "image"}
     empty = {name: array[:0] for name, array in golden.items()}
     assert forge(folder, golden_npz=pack_arrays(empty)).startswith("golden.npz: q: has shape (0, 2), expected (any, 2)")
     ragged = {**golden, "q": golden["q"][:-1]}

@@ -11,6 +11,7 @@ from ros_bridge import policy_node, stand_in_node
 from sim2real.errors import BridgeError, ConfigError
 from sim2real.policy import Policy
 from sim2real.policy.policy import record_golden
+from tests.policies import pixel_policy
 from tests.ros_bridge.harness import COMMANDS, START
 
 
@@ -86,6 +87,12 @@ def test_commands_that_no_topic_says_are_refused(policy, tmp_path):
     with pytest.raises(BridgeError) as error:
         policy_node.run(tmp_path / "asking")
     assert "no topic says height [m]: 'cmd_vel' has forward [m/s], left [m/s], turn [rad/s]" in str(error.value)
+
+
+def test_a_policy_that_sees_pictures_is_refused(tmp_path):
+    pixel_policy().save(tmp_path / "seeing")
+    with pytest.raises(BridgeError, match="sees the pictures of camera 'side', which this node does not read"):
+        policy_node.run(tmp_path / "seeing")
 
 
 def test_bad_options_of_the_stand_in():

@@ -389,9 +389,9 @@ def test_every_quantity_reaches_the_picture(ball_on_floor, name):
 
 
 def test_without_a_camera_there_is_nothing_to_randomize():
-    with pytest.raises(EngineError, match="'cartpole' has none; add one"):
-        Cameras(load_robot("cartpole"))
-    robot = load_robot("cartpole")
+    with pytest.raises(EngineError, match="'furuta' has none; add one"):
+        Cameras(load_robot("furuta"))
+    robot = load_robot("furuta")
     assert not any(quantity.members(robot) for quantity in CAMERA_QUANTITIES.values())
     arm = load_robot("kuka_iiwa")
     assert not CAMERA_QUANTITIES["floor_grey"].members(arm)

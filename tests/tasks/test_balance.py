@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robots import load_robot
-from sim2real.errors import RobotError
+from sim2real.errors import ConfigError, RobotError
 from sim2real.sim.engine import WorldState
 from sim2real.tasks import load_task
 
@@ -57,3 +57,16 @@ def test_nothing_is_commanded():
 def test_a_robot_without_the_roles_is_refused():
     with pytest.raises(RobotError, match=r"robot\.yaml: roles\.pole: missing"):
         load_task("balance", load_robot("kuka_iiwa"))
+
+
+def test_with_pixels_the_critic_may_see_what_pictures_show_badly():
+    made = task(pixels={"camera": "side", "width": 32, "height": 8}, history=2)
+    assert made.layout.picture == (8, 32, 2)
+    here = state(1.2, 0.3)
+    here.dq[:, POLE], here.dq[:, CART] = 0.7, -0.4
+    np.testing.assert_allclose(made.privileged(here, NOTHING, NOTHING), [[0.5, 0.5, 0.7, -0.4]])
+
+
+def test_a_robot_without_the_camera_is_refused():
+    with pytest.raises(ConfigError, match=r"has no camera 'front'; it has side"):
+        task(pixels={"camera": "front", "width": 32, "height": 8})

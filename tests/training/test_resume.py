@@ -17,7 +17,7 @@ from sim2real.training.checkpoint import CheckpointFolder
 from sim2real.training.config import RobotEnvironment, TrainConfig
 from sim2real.training.counters import MAY_CHANGE, Counters, check_config
 from sim2real.training.record import RecordState
-from tests.trainings import BATCH, ENVIRONMENT, gym, learner, same, tiny
+from tests.trainings import BATCH, ENVIRONMENT, PICTURES, SEEING, gym, learner, same, tiny
 
 AUTOMATIC = {"automatic": {"queue": 1, "boundary_fraction": 1.0, "low": 0.1, "high": 0.2, "step": 0.05}}
 NATURAL = {"actor_step": "natural", "shared": False, "critic_passes": 1, "critic_parts": 1}
@@ -26,6 +26,10 @@ CASES: dict[str, dict[str, Any]] = {
     "mujoco": {"engine": "mujoco", "evaluation": {"every_eras": 2, "worlds": 4}},
     "automatic": {"widening": AUTOMATIC, "environment": ENVIRONMENT | {"options": {"episode_s": 0.12}}},
     "curriculum": {"widening": {"curriculum": {"steps": 20 * BATCH}}},
+    "pictures": {
+        "environment": PICTURES | {"randomization": "cartpole"},
+        "a2c": SEEING | NATURAL | {"asymmetric": True},
+    },
     "gymnasium": {"environment": {"gymnasium": "CartPole-v1"}, "a2c": NATURAL},
 }
 
