@@ -20,7 +20,7 @@ from sim2real.pixels import Pixels
 JOINTS = ("hip", "wheel", "rail")
 DEFAULT = (0.5, 1.0, -0.2)
 ASKED = ("forward [m/s]", "turn [rad/s]")
-ANYWHERE = tuple(name for name in TERMS if not name.startswith("end_effector"))  # what needs no chain of joints
+ANYWHERE = tuple(name for name in TERMS if not name.startswith(("end_effector", "leg_")))  # no chain, no legs
 
 
 def layout(*terms: str | Term, history: int = 1, **changes: Any) -> ObservationLayout:
