@@ -115,7 +115,7 @@ def test_going_the_way_that_is_seen_reaches_the_goal_in_both_engines(engine):
     envs = RobotVectorEnv(3, robot, "reach", engine, "arm_ordinary", options=options, seed=0)
     seen, _ = envs.reset(seed=0)
     for _ in range(148):
-        action = np.clip(0.5 * seen, -1.0, 1.0)
+        action = np.clip(0.5 * seen, -1.0, 1.0).astype(np.float32)
         seen, _, terminated, _, _ = envs.step(action)
         assert not terminated.any()
     distance = envs.task.deviation(envs.simulation.state, envs._worlds.command)["distance [m]"]
