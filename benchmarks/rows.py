@@ -97,10 +97,10 @@ def solve(effort: Effort) -> Iterator[Row]:
         found = [(own.measure(seed=seed), peer.measure(seed=seed)) for seed in range(effort.seeds)]
     work, sb3 = "CartPole-v1 to a mean of 475", "SB3 A2C, tuned"
     for figure, what, bar in (
-        ("seconds", "twice in a row", 0.33),
-        ("steps", "twice in a row", 1.0),
-        ("first_seconds", "once", None),
-        ("first_steps", "once", None),
+        ("first_seconds", "first time", 0.33),
+        ("first_steps", "first time", 1.0),
+        ("seconds", "twice in a row", None),
+        ("steps", "twice in a row", None),
     ):
         ours, theirs = (median(pair[k][figure] for pair in found) for k in range(2))
         shown = "{:.1f} s" if figure.endswith("seconds") else "{:,.0f} steps"
