@@ -1,10 +1,12 @@
 """The engines alone, in the leanest loop that does the same physics: what training could reach if all else were free.
 
-Same robot, time step, substeps and Variants as training; no sensors, delays, rewards, network or learner. PyBullet runs
-one process a core with its API called directly. Effort motors are given random efforts, as many physics steps in a call
-as joint damping allows, which is the fastest way known; `plain` takes them one by one, as most code does. Position
-servos are given random targets around the default pose, and their efforts are worked out before each step of Bullet, in
-plain numbers and one world after the other, which is faster than in arrays and step by step (`bullet_servo` has the
+Same robot, time step, substeps and Variants as training; no sensors, delays, rewards, network or learner. What a step
+takes depends on what touches what: robots of a task that has a gait get that gait's commands, as in training (an A1
+that trots costs MuJoCo a fifth more than one that twitches). PyBullet runs one process a core with its API called
+directly. Effort motors are given random efforts, as many physics steps in a call as joint damping allows, which is the
+fastest way known; `plain` takes them one by one, as most code does. Position servos are given targets, random ones
+around the default pose where there is no gait, and their efforts are worked out before each step of Bullet, in plain
+numbers and one world after the other, which is faster than in arrays and step by step (`bullet_servo` has the
 figures). MuJoCo, which has servos of its own, runs one threaded `mujoco.rollout` call a control period.
 """
 
@@ -31,20 +33,22 @@ from sim2real.sim.bodies import engine_model, joint_inertia
 from sim2real.sim.bullet_bodies import damping_span, spans
 from sim2real.sim.bullet_rate import ServoRate
 from sim2real.sim.mujoco_model import build_spec
+from sim2real.tasks import Task, load_task
 
 with quiet(1), quiet(2):
     import pybullet
 
 SWING = 0.3  # [rad or m] position targets are drawn this far around the default pose
 EFFORT = 5.0  # [N m or N] efforts are drawn up to this
-DRAWN = 64  # control periods until commands repeat
+DRAWN = 60  # control periods until commands repeat, three turns of a gait of 2.5 Hz
+NOISE = 0.03  # deviation of the actions that are added to a gait
 
 
 @dataclass(frozen=True)
 class Load:
     """What is stepped: worlds of a robot, their Variants drawn from a shipped family, nominal if None.
 
-    physics_hz: in the place of the robot.yaml's
+    physics_hz: in the place of the robot.yaml's; task: whose gait moves the robots, if it has one
     """
 
     robot: str
@@ -53,6 +57,7 @@ class Load:
     cores: int
     seconds: float
     physics_hz: float | None = None
+    task: str | None = None
 
     def build(self) -> Robot:
         """Return the robot."""
@@ -82,7 +87,7 @@ def _bullet_worker(load: Load, plain: bool, k: int, start: Any, results: Any) ->
     robot, n = load.build(), load.worlds // load.cores
     truth = load.truth(robot, k, n)
     worlds = [BulletWorld(robot, truth.rows(slice(w, w + 1)), plain) for w in range(n)]
-    commands = _commands(robot, n, k).tolist()
+    commands = _commands(load, robot, n, k).tolist()
     start.wait()
     began, rounds = time.perf_counter(), 0
     while time.perf_counter() - began < load.seconds:
@@ -93,11 +98,23 @@ def _bullet_worker(load: Load, plain: bool, k: int, start: Any, results: Any) ->
     results.put(rounds * n / (time.perf_counter() - began))
 
 
-def _commands(robot: Robot, n: int, key: int) -> NDArray[np.float64]:
-    """Draw commands: (DRAWN, n, n_actuators)."""
+def _commands(load: Load, robot: Robot, n: int, key: int) -> NDArray[np.float64]:
+    """Return commands: (DRAWN, n, n_actuators)."""
+    rng, shape = stream(key, "commands"), (DRAWN, n, robot.n_actuators)
+    if load.task is not None:
+        return _gait(load_task(load.task, robot), robot, rng.normal(0.0, NOISE, shape), rng)
     position = np.array([mode == "position" for mode in robot.modes])
     centre, spread = np.where(position, robot.default_q[robot.actuated], 0.0), np.where(position, SWING, EFFORT)
-    return centre + spread * stream(key, "commands").uniform(-1.0, 1.0, (DRAWN, n, robot.n_actuators))
+    return centre + spread * rng.uniform(-1.0, 1.0, shape)
+
+
+def _gait(task: Task, robot: Robot, actions: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
+    """Return what a task's action map makes of actions (DRAWN, n, n_actuators), with a command for each robot."""
+    n, asked = actions.shape[1], np.stack([task.command(rng) for _ in range(actions.shape[1])])
+    commands, last = np.empty_like(actions), np.tile(robot.default_q[robot.actuated], (n, 1))
+    for k, action in enumerate(actions):
+        commands[k] = last = task.action_map.command(action, last, np.full(n, k * robot.control_dt), asked)
+    return commands
 
 
 class BulletWorld:
@@ -210,7 +227,7 @@ def mujoco_rate(load: Load) -> float:
     for model, damping, friction in zip(models, truth.block("damping"), truth.block("friction"), strict=True):
         model.dof_damping[degrees], model.dof_frictionloss[degrees] = damping, friction
     state = np.tile(_first_state(nominal, robot), (load.worlds, 1))
-    commands = np.repeat(_commands(robot, load.worlds, 0)[:, :, None], robot.substeps, axis=2)
+    commands = np.repeat(_commands(load, robot, load.worlds, 0)[:, :, None], robot.substeps, axis=2)
     data = [mujoco.MjData(nominal) for _ in range(load.cores)]
     with rollout.Rollout(nthread=load.cores) as roll:
         began, rounds = time.perf_counter(), 0
@@ -251,7 +268,7 @@ def _weigh(engine: str, load: Load, results: Any) -> None:
         worlds = make_engine(engine, robot, n)
         kept.append(worlds)  # or the second would move into the memory of the first
         worlds.apply(load.truth(robot, n, n), np.arange(n))
-        for command in _commands(robot, n, n)[:3]:
+        for command in _commands(load, robot, n, n)[:3]:
             worlds.step(command, np.zeros(n))
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         sizes.append(pages * os.sysconf("SC_PAGE_SIZE"))

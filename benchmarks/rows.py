@@ -56,7 +56,7 @@ def walk(effort: Effort) -> Iterator[Row]:
     """A1 walk in both engines, learner included, beside Stable-Baselines3 and the engines alone."""
     config = load_train_config("a1")
     family = config.environment.randomization if isinstance(config.environment, RobotEnvironment) else None
-    load = Load("a1", family, config.worlds, CORES, effort.seconds, PHYSICS_HZ)
+    load = Load("a1", family, config.worlds, CORES, effort.seconds, PHYSICS_HZ, "walk")
     few = fastest("peers", "walk", worlds=(2, 8, 16, 32), seconds=effort.seconds / 2)
     with ExitStack() as stack:
         peer = stack.enter_context(contestant("peers", "walk", few))
