@@ -87,9 +87,9 @@ class ActorCritic:
         if mirror is None:
             return self._output(_through(self.actor_layers, watched))
         image = tf.gather(watched, mirror.seen, axis=1) * mirror.seen_sign.astype(np.float32)
-        both = self._output(_through(self.actor_layers, tf.concat([watched, image], axis=0)))
-        output, answer = tf.split(both, 2)
-        return 0.5 * (output + answer @ _swap(mirror, both.shape[1]))
+        # One after the other, not side by side in one batch: so each can have a core.
+        output, answer = (self._output(_through(self.actor_layers, x)) for x in (watched, image))
+        return 0.5 * (output + answer @ _swap(mirror, output.shape[1]))
 
     def value(self, seen: tf.Tensor) -> tf.Tensor:
         """Return the critic's value (n,) from all that is seen (n, n_in + n_privileged)."""
