@@ -212,9 +212,9 @@ class _Moving:
     """How bases move, in their own frames: velocity, spin, and the direction of gravity, `down`: (n, 3) each."""
 
     def __init__(self, state: WorldState) -> None:
-        back = inverse(state.base_quaternion)
-        self.velocity, self.spin = rotate(back, state.base_velocity), rotate(back, state.base_angular_velocity)
-        self.down = rotate(back, np.broadcast_to(np.array([0.0, 0.0, -1.0]), self.spin.shape))
+        down = np.broadcast_to(np.array([0.0, 0.0, -1.0]), state.base_velocity.shape)
+        seen = np.stack([state.base_velocity, state.base_angular_velocity, down])  # turned in one go
+        self.velocity, self.spin, self.down = rotate(inverse(state.base_quaternion), seen)
 
 
 def trot(robot: Robot, hz: float, lift: float, sweep: float) -> Gait:
