@@ -347,7 +347,7 @@ def test_the_weight_of_the_entropy_falls_over_the_run():
 @step_kinds
 @pytest.mark.parametrize(("last", "half"), [(0.1, 0.2), (1.6, 0.8)], ids=["falls", "rises"])
 def test_a_deviation_that_is_set_changes_by_the_same_factor_each_update(kind, last, half):
-    learner, found = agent(updates=4, initial_std=0.4, final_std=last, **kind), []
+    learner, found = agent(updates=6, initial_std=0.4, final_std=last, **kind), []
     log_std = learner.network.log_std
     assert log_std is not None
     assert not any(v is log_std for v in learner.network.actor_variables), "it is not learned"
@@ -355,7 +355,7 @@ def test_a_deviation_that_is_set_changes_by_the_same_factor_each_update(kind, la
         found.append(np.exp(learner.snapshot().log_std))
         learner.learn(batch(k))
     factor = (last / 0.4) ** 0.25
-    expected = np.outer(0.4 * factor ** np.array([0, 1, 2, 3, 4, 4]), np.ones(N_OUT))  # the run is of 4 updates
+    expected = np.outer(0.4 * factor ** np.array([0, 1, 2, 3, 4, 4]), np.ones(N_OUT))  # two thirds of 6 updates
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert found[2] == pytest.approx(half, rel=1e-5)
 
@@ -371,7 +371,7 @@ def test_a_deviation_is_learned_where_no_last_one_is_given():
 
 
 def test_a_deviation_that_is_set_is_right_after_load(tmp_path: Path):
-    first, second, other = (agent(seed=k, initial_std=0.4, final_std=0.1) for k in range(3))
+    first, second, other = (agent(updates=15, seed=k, initial_std=0.4, final_std=0.1) for k in range(3))
     for k in range(5):
         first.learn(batch(k))
     first.save(tmp_path / "learner.npz")
