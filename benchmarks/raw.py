@@ -2,11 +2,11 @@
 
 Same robot, time step, substeps and Variants as training; no sensors, delays, rewards, network or learner. What a step
 takes depends on what touches what: robots of a task that has a gait get that gait's commands, as in training (an A1
-that trots costs MuJoCo a fifth to a third more than one that twitches). PyBullet runs one process a core with its API called
-directly. Effort motors are given random efforts, as many physics steps in a call as joint damping allows, which is the
-fastest way known; `plain` takes them one by one, as most code does. Position servos are given targets, random ones
-around the default pose where there is no gait, and their efforts are worked out before each step of Bullet, in plain
-numbers and one world after the other, which is faster than in arrays and step by step (`bullet_servo` has the
+that trots costs MuJoCo a fifth to a third more than one that twitches). PyBullet runs one process a core with its API
+called directly. Effort motors are given random efforts, as many physics steps in a call as joint damping allows, which
+is the fastest way known; `plain` takes them one by one, as most code does. Position servos are given targets, random
+ones around the default pose where there is no gait, and their efforts are worked out before each step of Bullet, in
+plain numbers and one world after the other, which is faster than in arrays and step by step (`bullet_servo` has the
 figures). MuJoCo, which has servos of its own, runs one threaded `mujoco.rollout` call a control period.
 """
 
