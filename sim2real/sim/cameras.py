@@ -102,7 +102,7 @@ class Cameras:
         return {name: _picture(taken, self.cameras[name]) for name, taken in shots.items()}
 
     def colours(self, state: WorldState, worlds: Index, name: str) -> NDArray[np.uint8]:
-        """Return the colours alone of what one camera sees, in half the time: (len(worlds), height, width, 3)."""
+        """Return the colours alone of what one camera sees: (len(worlds), height, width, 3)."""
         camera = self.cameras[name]
         rgb = np.empty((len(worlds), camera.lens.height, camera.lens.width, 3), np.uint8)
         for row, world in enumerate(worlds.tolist()):
