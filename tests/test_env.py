@@ -322,12 +322,12 @@ WALK: dict[str, Any] = {"robot": "a1", "task": "walk", "engine": "mujoco", "phys
 
 def commands_of(envs: RobotVectorEnv, steps: int) -> np.ndarray:
     """What was asked in each period of a run, (steps, n_worlds, 3), read off the newest frame of the observation."""
-    place, rows = -5, [envs.reset(seed=4)[0]]
+    place, rows = -8, [envs.reset(seed=4)[0]]
     for _ in range(steps - 1):
         rows.append(envs.step(np.zeros((envs.num_envs, 12), np.float32))[0])
-    assert [term.name for term in envs.task.layout.terms[-2:]] == ["command", "gait_phase"]
+    assert [term.name for term in envs.task.layout.terms[-3:]] == ["command", "leg_odometry", "gait_phase"]
     frame = np.array(rows)[:, :, : envs.task.layout.frame_size]
-    return frame[:, :, place : place + 3] / envs.task.layout.terms[-2].scale
+    return frame[:, :, place : place + 3] / envs.task.layout.terms[-3].scale
 
 
 def test_something_else_is_asked_every_so_often_and_in_every_episode(make):
@@ -356,7 +356,7 @@ def test_the_reward_is_that_of_what_was_asked_in_that_period(make):
         expected = sum(float(moving[name][0]) ** 2 for name in list(moving)[:2])
         assert infos["reward_terms"]["lag"][0] == pytest.approx(expected, rel=1e-4)
         before, frame = asked, observation[0, : envs.task.layout.frame_size]
-        asked = frame[-5:-2] / envs.task.layout.terms[-2].scale
+        asked = frame[-8:-5] / envs.task.layout.terms[-3].scale
         assert np.array_equal(asked, before) == (period % 2 == 0)
 
 
