@@ -65,6 +65,8 @@ def judge_shots(case: Case, shots: Mapping[str, Shots]) -> Judgement:
             reason = "no camera sees this body"
         if case.quantity.name == "light_azimuth" and not taken.in_sight:
             reason = "only a level floor is in sight"
+        if taken.acts_elsewhere:
+            reason = "what is in sight gets as much light from there as nominally; not so from a quarter turn further"
         if taken.change > LEAST:
             continue
         if reason:

@@ -25,13 +25,17 @@ _TRIES, _POSES = 12, 3  # poses looked at, and taken
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """One case: change of colours (share of full scale) and depth [m] of each pixel of all poses; what was in sight."""
+    """One case: change of colours (share of full scale) and depth [m] of each pixel of all poses; what was in sight.
+
+    acts_elsewhere: whether a lamp that has moved does change pictures from a quarter turn on; False for all else
+    """
 
     case: Case
     colour: Array
     depth: Array
     in_sight: frozenset[str]
     anything: bool
+    acts_elsewhere: bool = False
 
     @property
     def change(self) -> float:
@@ -84,8 +88,18 @@ class Studio:
             before, after = self._shoot(base, worlds), self._shoot(values, worlds)
             anything = any(bool(np.isfinite(picture.depth).any()) for picture in before.values())
             colour, depth = (_difference(before, after, what) for what in ("rgb", "depth"))
-            shots.append(Shots(case, colour / 255.0, depth, self._in_sight(before), anything))
+            elsewhere = case.quantity.name == "light_azimuth" and self._acts_elsewhere(base, before)
+            shots.append(Shots(case, colour / 255.0, depth, self._in_sight(before), anything, elsewhere))
         return shots
+
+    def _acts_elsewhere(self, base: Array, before: dict[str, Picture]) -> bool:
+        """Return whether pictures differ from `before` with the lamp a quarter turn from its ends, to either side."""
+        for azimuth in (-np.pi / 2, np.pi / 2):
+            values = base.copy()
+            values[self._space.index("light_azimuth")] = azimuth
+            if _difference(before, self._shoot(values, np.array(self._poses)), "rgb").any():
+                return True
+        return False
 
     def close(self) -> None:
         """Release the renderer."""
